@@ -1,0 +1,1 @@
+"""The kernel: pure functions and fitted models. No web, no database, no clock, no network."""

@@ -1,0 +1,259 @@
+"""Text to sparse matrix: words, title words, hashed character n-grams. Array code over whole batches.
+
+A `Document` is one text, already normalised, redacted and cut, once; everything that looks at text starts from it.
+The vectoriser has three blocks of columns, each of unit length: words of the whole petition, words of its title, character 2- and
+3-grams of the whole. N-grams are hashed with NumPy over the code points of the batch; a look-up table keeps
+only the buckets seen often enough in training, so the model stays small.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from classifier.redact import MARK
+
+HASH_BITS = 20
+_BUCKETS = 1 << HASH_BITS
+# Odd multipliers of a multiplicative hash (Knuth, TAOCP 6.4); any fixed odd numbers do.
+_MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0x165667B19E3779F9))
+# A word must hold a letter or an ideograph: numbers, dates and punctuation say nothing of the matter.
+_WORD = re.compile(r"[A-Za-z\u3400-\u4dbf\u4e00-\u9fff]")
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A redacted text and its words. `title_length` characters of `text` (before the newline) are the title.
+
+    `words` joined are `text` with every mark replaced by as many spaces, so offsets into one are offsets into the other.
+    """
+
+    text: str
+    title_length: int
+    words: tuple[str, ...]
+
+
+def blank_marks(redacted: str) -> str:
+    """The text with each redaction mark as spaces of the same length: marks must not become features."""
+    return MARK.sub(lambda match: " " * len(match.group()), redacted) if "〈" in redacted else redacted
+
+
+def is_word(token: str) -> bool:
+    return _WORD.search(token) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrences:
+    """Where each column of one document stands: `columns[i]` covers characters `starts[i]:ends[i]`."""
+
+    columns: Ints
+    starts: Ints
+    ends: Ints
+
+
+class Vectoriser:
+    """Fitted on a corpus, then pure. Rows of `transform` have float32 weights: (1 + ln tf) · idf, unit length a block."""
+
+    def __init__(
+        self,
+        vocabulary: Sequence[str],
+        title_vocabulary: Sequence[str],
+        buckets: Ints,
+        idf: Floats,
+        scale: Sequence[float],
+    ) -> None:
+        self.vocabulary = tuple(vocabulary)
+        self.title_vocabulary = tuple(title_vocabulary)
+        self.buckets = buckets
+        self.idf = idf
+        self.scale = tuple(scale)
+        self._word_column = {word: i for i, word in enumerate(self.vocabulary)}
+        self._title_start = len(self.vocabulary)
+        self._title_column = {word: self._title_start + i for i, word in enumerate(self.title_vocabulary)}
+        self._gram_start = self._title_start + len(self.title_vocabulary)
+        self._bucket_column = np.full(_BUCKETS, -1, dtype=np.int32)
+        self._bucket_column[buckets] = np.arange(
+            self._gram_start, self._gram_start + len(buckets), dtype=np.int32
+        )
+        self._bounds = (0, self._title_start, self._gram_start, self._gram_start + len(buckets))
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return self._bounds[-1]
+
+    @classmethod
+    def fit(
+        cls,
+        documents: Sequence[Document],
+        *,
+        min_df: int = 2,
+        max_words: int = 60_000,
+        max_grams: int = 80_000,
+        scale: Sequence[float] = (1.0, 0.5, 1.0),
+    ) -> Vectoriser:
+        """Choose columns that stand in at least `min_df` documents, the most frequent first, and their idf."""
+        words: Counter[str] = Counter()
+        title_words: Counter[str] = Counter()
+        bucket_df = np.zeros(_BUCKETS, dtype=np.int32)
+        for document in documents:
+            words.update(set(document.words))
+            title_words.update(set(_title_words(document)))
+        for start in range(0, len(documents), 1_000):
+            rows, hashed, _ = _grams(documents[start : start + 1_000])
+            seen = np.unique(rows * _BUCKETS + hashed) % _BUCKETS
+            bucket_df += np.bincount(seen, minlength=_BUCKETS).astype(np.int32)
+        kept_words = _frequent(words, min_df, max_words)
+        kept_title = _frequent(title_words, min_df, max_words)
+        frequent = np.flatnonzero(bucket_df >= min_df)
+        by_frequency = np.lexsort((frequent, -bucket_df[frequent]))[:max_grams]
+        buckets = np.sort(frequent[by_frequency]).astype(np.int64)
+        df = np.concatenate(
+            [
+                np.array([words[word] for word in kept_words], dtype=np.float64),
+                np.array([title_words[word] for word in kept_title], dtype=np.float64),
+                bucket_df[buckets].astype(np.float64),
+            ]
+        )
+        idf = np.log((1 + len(documents)) / (1 + df)) + 1
+        return cls(kept_words, kept_title, buckets, idf.astype(np.float32), scale)
+
+    def transform(self, documents: Sequence[Document]) -> sparse.csr_matrix[Any]:
+        """Shape (len(documents), width), float32, sorted indices."""
+        rows: list[npt.NDArray[np.int64]] = []
+        columns: list[npt.NDArray[np.int64]] = []
+        word_column, title_column = self._word_column, self._title_column
+        for row, document in enumerate(documents):
+            found = [c for c in map(word_column.get, document.words) if c is not None]
+            if document.title_length:
+                found += [c for c in map(title_column.get, _title_words(document)) if c is not None]
+            columns.append(np.array(found, dtype=np.int64))
+            rows.append(np.full(len(found), row, dtype=np.int64))
+        gram_rows, hashed, _ = _grams(documents)
+        gram_columns = self._bucket_column[hashed]
+        known = gram_columns >= 0
+        rows.append(gram_rows[known])
+        columns.append(gram_columns[known].astype(np.int64))
+        return self._weigh(np.concatenate(rows), np.concatenate(columns), len(documents))
+
+    def _weigh(self, rows: Ints, columns: Ints, height: int) -> sparse.csr_matrix[Any]:
+        keys, counts = np.unique(rows * self.width + columns, return_counts=True)
+        rows, columns = np.divmod(keys, self.width)
+        values = (1 + np.log(counts)).astype(np.float32) * self.idf[columns]
+        block = np.searchsorted(self._bounds[1:-1], columns, side="right")
+        squares = np.bincount(rows * 3 + block, weights=values * values, minlength=height * 3)
+        norms = np.sqrt(squares)
+        factor = np.divide(np.tile(self.scale, height), norms, out=np.zeros_like(norms), where=norms > 0)
+        values *= factor[rows * 3 + block].astype(np.float32)
+        starts = np.searchsorted(rows, np.arange(height + 1))
+        return sparse.csr_matrix((values, columns, starts), shape=(height, self.width))
+
+    def occurrences(self, document: Document) -> Occurrences:
+        """Every place of `document.text` that a column of the vectoriser looks at."""
+        columns: list[int] = []
+        spans: list[tuple[int, int]] = []
+        at = 0
+        for word in document.words:
+            column = self._word_column.get(word)
+            if column is not None:
+                columns.append(column)
+                spans.append((at, at + len(word)))
+            if at < document.title_length:
+                column = self._title_column.get(word)
+                if column is not None:
+                    columns.append(column)
+                    spans.append((at, at + len(word)))
+            at += len(word)
+        _, hashed, (starts, lengths) = _grams([document])
+        gram_columns = self._bucket_column[hashed]
+        known = gram_columns >= 0
+        word_spans = np.array(spans, dtype=np.int64).reshape(-1, 2)
+        return Occurrences(
+            np.concatenate([np.array(columns, dtype=np.int64), gram_columns[known].astype(np.int64)]),
+            np.concatenate([word_spans[:, 0], starts[known]]),
+            np.concatenate([word_spans[:, 1], (starts + lengths)[known]]),
+        )
+
+    def state(self) -> dict[str, Any]:
+        """What `from_state` needs, as plain arrays and lists."""
+        return {
+            "vocabulary": list(self.vocabulary),
+            "title_vocabulary": list(self.title_vocabulary),
+            "buckets": self.buckets.astype(np.int32),
+            "idf": self.idf,
+            "scale": list(self.scale),
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Vectoriser:
+        return cls(
+            state["vocabulary"],
+            state["title_vocabulary"],
+            state["buckets"].astype(np.int64),
+            state["idf"],
+            state["scale"],
+        )
+
+
+def _title_words(document: Document) -> list[str]:
+    found, at = [], 0
+    for word in document.words:
+        if at >= document.title_length:
+            break
+        found.append(word)
+        at += len(word)
+    return found
+
+
+def _frequent(counter: Counter[str], min_df: int, most: int) -> list[str]:
+    """Words in at least `min_df` documents, at most `most` of them, in code-point order so that builds agree."""
+    kept = sorted((-count, word) for word, count in counter.items() if count >= min_df and is_word(word))
+    return sorted(word for _, word in kept[:most])
+
+
+def _grams(documents: Sequence[Document]) -> tuple[Ints, Ints, tuple[Ints, Ints]]:
+    """Row, bucket and (start, length) of every character 2- and 3-gram that holds letters and ideographs only."""
+    texts = [blank_marks(document.text) for document in documents]
+    joined = np.frombuffer("\n".join(texts).encode("utf-32-le", "replace"), dtype=np.uint32).astype(np.uint64)
+    lengths = np.array([len(text) + 1 for text in texts], dtype=np.int64)
+    first = np.concatenate([[0], np.cumsum(lengths)])
+    row_of = np.repeat(np.arange(len(texts)), lengths)
+    code = np.where((joined >= 65) & (joined <= 90), joined + 32, joined).astype(np.uint64)
+    letter = (
+        ((code >= 97) & (code <= 122))
+        | ((code >= 0x4E00) & (code <= 0x9FFF))
+        | ((code >= 0x3400) & (code <= 0x4DBF))
+    )
+    found_rows, found_hashes, found_starts, found_lengths = [], [], [], []
+    for size in (2, 3):
+        count = len(code) - size + 1
+        if count <= 0:
+            continue
+        valid = letter[:count].copy()
+        hashed = np.full(count, size, dtype=np.uint64)
+        for offset in range(size):
+            valid &= letter[offset : offset + count]
+            hashed = (hashed ^ code[offset : offset + count]) * _MIX[offset]
+        at = np.flatnonzero(valid)
+        found_hashes.append((hashed[at] >> np.uint64(64 - HASH_BITS)).astype(np.int64))
+        found_rows.append(row_of[at])
+        found_starts.append(at - first[row_of[at]])
+        found_lengths.append(np.full(len(at), size, dtype=np.int64))
+    if not found_rows:
+        nothing = np.zeros(0, dtype=np.int64)
+        return nothing, nothing, (nothing, nothing)
+    return (
+        np.concatenate(found_rows),
+        np.concatenate(found_hashes),
+        (np.concatenate(found_starts), np.concatenate(found_lengths)),
+    )

@@ -1,0 +1,64 @@
+"""How alike two petitions are, and which kind of link that makes. Symmetric.
+
+Text similarity is the cosine of TF-IDF vectors; a copy is recognised by its shingles. The same person raises nothing by itself:
+without a like text there is no link, however many keys agree.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from classifier.links.terms import LinkEntry, TermWeights, resemblance, shared_passages, shingles
+from classifier.petition import Link, LinkEvidence, LinkKind
+
+#: Shingle resemblance from which two texts are the same text.
+COPY = 0.8
+# Cosine at which a link is as likely as not, and how fast that changes. The same person's next letter on a matter
+# uses other words than the first, two strangers' letters on one matter must share more to say so. Set by
+# hand on written examples; bench/links.py measures them.
+_EVEN_SAME_PERSON = 0.22
+_EVEN_STRANGERS = 0.30
+_STEEPNESS = 18.0
+# Below this cosine shingles are not looked at: a copy never falls below it.
+_WORTH_A_LOOK = 0.12
+
+
+def score_pair(a: LinkEntry, b: LinkEntry, weights: TermWeights) -> Link:
+    """The link that `a` would have to `b`, whatever its score. Swapping both changes only `id`."""
+    _, at_a, at_b = np.intersect1d(a.hashes, b.hashes, assume_unique=True, return_indices=True)
+    parts = weights.vector(a)[at_a] * weights.vector(b)[at_b]
+    cosine = float(parts.sum())
+    keys = tuple(sorted(kind for kind, value in a.keys.items() if b.keys.get(kind) == value))
+    copied = (
+        resemblance(shingles(a.text)[0], shingles(b.text)[0])
+        if cosine >= _WORTH_A_LOOK or not len(a.hashes)
+        else 0.0
+    )
+    if copied >= COPY:
+        kind, score = LinkKind.DUPLICATE_TEXT, copied
+    elif keys:
+        kind, score = LinkKind.REPEAT_PETITION, _likely(max(cosine, copied), _EVEN_SAME_PERSON)
+    else:
+        kind, score = LinkKind.SHARED_MATTER, _likely(max(cosine, copied), _EVEN_STRANGERS)
+    return Link(b.id, kind, round(score, 4), LinkEvidence(keys=keys, similarity=round(cosine, 4)))
+
+
+def with_evidence(
+    link: Link, a: LinkEntry, b: LinkEntry, words: dict[int, str], weights: TermWeights
+) -> Link:
+    """The same link with the passages and the rarest terms both share. `words` maps `a`'s term hashes to words."""
+    common = np.intersect1d(a.hashes, b.hashes, assume_unique=True)
+    rarest = common[np.argsort(-weights.idf(common), kind="stable")][:6]
+    evidence = LinkEvidence(
+        passages=shared_passages(a.text, b.text),
+        terms=tuple(words[int(h)] for h in rarest if int(h) in words),
+        keys=link.evidence.keys,
+        similarity=link.evidence.similarity,
+    )
+    return Link(link.id, link.kind, link.score, evidence)
+
+
+def _likely(similarity: float, even: float) -> float:
+    return 1 / (1 + math.exp(-_STEEPNESS * (similarity - even)))

@@ -1,0 +1,217 @@
+"""Which unit should handle it: rules, categories, place, duties and past decisions, each with its ground.
+
+`route` is total: whatever the category and place, at least one lead unit comes out (the directory's fallback, the petition
+office, if nothing else). Accusation material never goes to the accused (Art. 30 of the regulation): a unit an accusation
+names is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from classifier.directory import Directory, District, Rule, Unit
+from classifier.features import Document, is_word
+from classifier.petition import Kind, Suggestion, UnitRole, UnitSuggestion
+from classifier.taxonomy import Taxonomy
+from classifier.tokenise import Tokeniser
+
+# How much each ground can add to a unit's score. A rule outranks a category, a category outranks a likeness of duties.
+# Past decisions of the office itself, where it has any, outrank all but rules.
+_CATEGORY_LEAD, _CATEGORY_JOINT = 0.7, 0.3
+_DUTY, _PLACE, _RULE, _FALLBACK = 0.35, 0.2, 0.95, 0.01
+_LEARNED, _BESIDE_LEARNED = 0.85, 0.15
+# Duties count from this cosine on; below it two texts merely share common words (measured on the seed: bench/routing.py).
+_DUTY_FLOOR = 0.12
+
+
+@dataclass(slots=True)
+class _Case:
+    """What speaks for one unit so far."""
+
+    score: float = 0.0
+    role: UnitRole = UnitRole.JOINT
+    grounds: list[str] = field(default_factory=list)
+
+    def add(self, score: float, ground: str, role: UnitRole | None = None) -> None:
+        self.score += score
+        if ground and ground not in self.grounds:
+            self.grounds.append(ground)
+        if role is UnitRole.LEAD:
+            self.role = role
+
+
+class Router:
+    """A directory made ready for one taxonomy: duty texts are weighed once."""
+
+    def __init__(self, directory: Directory, taxonomy: Taxonomy, tokeniser: Tokeniser) -> None:
+        self.directory = directory
+        self.taxonomy = taxonomy
+        self._duties = _DutyIndex(directory, tokeniser)
+
+    def route(
+        self,
+        categories: Sequence[Suggestion],
+        kind: Kind,
+        document: Document,
+        district: str = "",
+        learned: Mapping[str, float] | None = None,
+        most: int = 3,
+    ) -> tuple[UnitSuggestion, ...]:
+        """Ranked units, best first, the first of them the lead.
+
+        `document` is redacted. `learned` are a trained unit model's probabilities by unit name. Scores lie in 0 to 1. Never empty.
+        """
+        text = document.text
+        place = self.directory.district_in(district, text)
+        cases: dict[str, _Case] = {}
+        rule_lead = self._apply_rules(cases, categories, kind, text, place)
+        self._apply_categories(cases, categories)
+        for unit_id, likeness, words in self._duties.match(document.words):
+            cases.setdefault(unit_id, _Case()).add(_DUTY * likeness, f"职责相符：{'、'.join(words)}")
+        if place:
+            cases.setdefault(place.unit, _Case()).add(_PLACE, f"属地：{place.name}（条例第五条、第二十二条）")
+        if learned:
+            for case in cases.values():
+                case.score *= _BESIDE_LEARNED
+            for name, probability in learned.items():
+                unit = self.directory.unit_named(name)
+                case = cases.setdefault(unit.id if unit else name, _Case())
+                case.add(
+                    _LEARNED * probability,
+                    f"以往同类件多由其承办（{probability:.0%}）" if probability >= 0.05 else "",
+                )
+        if kind is Kind.ACCUSATION:
+            for unit in self._named_in(text):
+                if unit.id != self.directory.fallback and unit.id != rule_lead:
+                    cases.pop(unit.id, None)
+        fallback = cases.setdefault(self.directory.fallback, _Case())
+        fallback.add(_FALLBACK, "" if len(cases) > 1 else "没有明确依据，由信访工作机构分办")
+        return self._ranked(cases, rule_lead, most)
+
+    def _apply_rules(
+        self,
+        cases: dict[str, _Case],
+        categories: Sequence[Suggestion],
+        kind: Kind,
+        text: str,
+        place: District | None,
+    ) -> str:
+        lead = ""
+        for rule in self.directory.rules:
+            matched = self._matches(rule, categories, kind, text, place)
+            if matched is None:
+                continue
+            if rule.role is UnitRole.LEAD:
+                if lead:
+                    continue
+                lead = rule.unit
+            score = _RULE if rule.role is UnitRole.LEAD else _CATEGORY_JOINT
+            cases.setdefault(rule.unit, _Case()).add(
+                score, f"规则 {rule.id}：{rule.ground}{matched}", rule.role
+            )
+        return lead
+
+    def _matches(
+        self, rule: Rule, categories: Sequence[Suggestion], kind: Kind, text: str, place: District | None
+    ) -> str | None:
+        """None if the rule does not hold, else the keyword that made it hold, in brackets, or ""."""
+        if rule.kind and rule.kind is not kind:
+            return None
+        if rule.categories and not (categories and categories[0].code.startswith(rule.categories)):
+            return None
+        if rule.district and not (place and place.code == rule.district):
+            return None
+        if rule.respondent and not self._respondent_holds(rule.respondent, text):
+            return None
+        if rule.keywords:
+            word = next((word for word in rule.keywords if word in text), None)
+            return None if word is None else f"（“{word}”）"
+        return ""
+
+    def _respondent_holds(self, respondent: str, text: str) -> bool:
+        named = self._named_in(text)
+        return bool(named) if respondent == "*" else any(unit.id == respondent for unit in named)
+
+    def _named_in(self, text: str) -> list[Unit]:
+        return [unit for unit in self.directory.units.values() if any(name in text for name in unit.names)]
+
+    def _apply_categories(self, cases: dict[str, _Case], categories: Sequence[Suggestion]) -> None:
+        for suggestion in categories:
+            for assignment in self.directory.assigned(suggestion.code):
+                is_lead = assignment.role is UnitRole.LEAD
+                weight = _CATEGORY_LEAD if is_lead else _CATEGORY_JOINT
+                cases.setdefault(assignment.unit, _Case()).add(
+                    weight * suggestion.probability,
+                    f"{self.taxonomy.path(assignment.category)}：{assignment.basis or assignment.role.value}",
+                    assignment.role if suggestion is categories[0] else None,
+                )
+
+    def _ranked(self, cases: dict[str, _Case], rule_lead: str, most: int) -> tuple[UnitSuggestion, ...]:
+        order = sorted(cases, key=lambda unit_id: (unit_id != rule_lead, -cases[unit_id].score, unit_id))[
+            :most
+        ]
+        suggestions = []
+        for rank, unit_id in enumerate(order):
+            case, unit = cases[unit_id], self.directory.units.get(unit_id)
+            suggestions.append(
+                UnitSuggestion(
+                    unit_id,
+                    unit.name if unit else unit_id,
+                    UnitRole.LEAD if rank == 0 else UnitRole.JOINT,
+                    round(min(case.score, 1.0), 4),
+                    tuple(case.grounds) or ("备选",),
+                )
+            )
+        return tuple(suggestions)
+
+
+class _DutyIndex:
+    """TF-IDF over the words of the units' duty texts: how small units with unusual duties are reached."""
+
+    def __init__(self, directory: Directory, tokeniser: Tokeniser) -> None:
+        self._ids = list(directory.units)
+        self._items = {
+            unit.id: [(duty, _content_words(tokeniser.cut(duty))) for duty in unit.duties]
+            for unit in directory.units.values()
+        }
+        words = [
+            _content_words(tokeniser.cut("\n".join((*unit.names, *unit.duties))))
+            for unit in directory.units.values()
+        ]
+        self._column = {word: i for i, word in enumerate(sorted(set[str]().union(*words)))}
+        matrix = np.zeros((len(words), len(self._column)), dtype=np.float32)
+        for row, found in enumerate(words):
+            matrix[row, [self._column[word] for word in found]] = 1
+        self._idf: npt.NDArray[np.float32] = np.log((1 + len(words)) / (1 + matrix.sum(axis=0))).astype(
+            np.float32
+        )
+        matrix *= self._idf
+        norms = np.linalg.norm(matrix, axis=1, keepdims=True)
+        self._matrix = matrix / np.where(norms > 0, norms, 1)
+
+    def match(self, words: Sequence[str], most: int = 3) -> list[tuple[str, float, tuple[str, ...]]]:
+        """Units whose duties the words name: (unit id, cosine 0 to 1, the duty items that share most with them)."""
+        present = _content_words(words)
+        columns = [self._column[word] for word in sorted(present) if word in self._column]
+        if not columns:
+            return []
+        query = self._idf[columns]
+        likeness = self._matrix[:, columns] @ query / (float(np.linalg.norm(query)) or 1.0)
+        order = np.argsort(-likeness, kind="stable")[:most]
+        return [
+            (self._ids[i], float(min(likeness[i], 1.0)), self._shared(self._ids[i], present))
+            for i in order.tolist()
+            if likeness[i] >= _DUTY_FLOOR
+        ]
+
+    def _shared(self, unit_id: str, present: set[str]) -> tuple[str, ...]:
+        shared = sorted((-len(words & present), duty) for duty, words in self._items[unit_id])
+        return tuple(duty for negative, duty in shared if negative)[:2]
+
+
+def _content_words(words: Sequence[str]) -> set[str]:
+    return {word for word in words if len(word) >= 2 and is_word(word)}

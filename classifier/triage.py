@@ -1,0 +1,167 @@
+"""THE SPINE: one petition in, the whole suggestion out. A reader who knows this file knows where everything happens.
+
+normalise → redact → tokenise and features, once → category → links → routing. Nothing after `redact` sees raw text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from classifier.align import Alignment
+from classifier.bundle import Bundle
+from classifier.category import spans_for
+from classifier.features import Document, blank_marks, is_word
+from classifier.identity import identity_keys
+from classifier.links.find import SHOWN, find_links
+from classifier.links.history import History
+from classifier.links.terms import LinkEntry, link_entry
+from classifier.normalise import normalise, normalised
+from classifier.petition import EvidenceSpan, Petition, Redaction, Suggestion, Triage
+from classifier.predict import Predictions, best_classes, categories_of, kind_of, predict, units_of
+from classifier.redact import redact
+from classifier.routing import Router
+from classifier.tokenise import Tokeniser
+
+# Evidence is read off for this many of the ranked categories.
+_WITH_EVIDENCE = 3
+# Fewer words than this say too little to trust a category.
+_FEW_WORDS = 3
+_UNRELIABLE = "分类不可靠"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A petition after redaction: all that later steps see. `alignment` leads from `document.text` back to `Petition.given`."""
+
+    id: str
+    document: Document = field(repr=False)
+    alignment: Alignment = field(repr=False)
+    redactions: tuple[Redaction, ...]
+    warnings: tuple[str, ...]
+    keys: Mapping[str, str] = field(repr=False)
+    district: str
+
+    @property
+    def title(self) -> str:
+        return self.document.text[: self.document.title_length]
+
+    @property
+    def text(self) -> str:
+        """The redacted text without its title."""
+        return self.document.text[self.document.title_length :].lstrip("\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Triaged:
+    """The suggestion with what a store needs to keep for later petitions."""
+
+    triage: Triage
+    reading: Reading
+    entry: LinkEntry
+
+
+def read(petition: Petition, tokeniser: Tokeniser, secret: bytes) -> Reading:
+    """Normalise, redact and cut one petition. `secret` keys the identity hashes."""
+    normal, to_given = normalise(petition.given)
+    name = normalised(petition.petitioner.name).strip()
+    redacted, alignment, found = redact(normal, to_given, (name,) if name else ())
+    document = Document(redacted, max(redacted.find("\n"), 0), tuple(tokeniser.cut(blank_marks(redacted))))
+    return Reading(
+        id=petition.id,
+        document=document,
+        alignment=alignment,
+        redactions=tuple(Redaction(f.kind, *to_given.before(f.start, f.end)) for f in found),
+        warnings=_warnings(document),
+        keys=identity_keys(petition.petitioner, secret),
+        district=petition.district,
+    )
+
+
+def triage(
+    petition: Petition, bundle: Bundle, history: History | None, router: Router, secret: bytes, top: int = 3
+) -> Triage:
+    """The suggestion for one petition; links only where there is a `history`."""
+    reading = read(petition, bundle.tokeniser, secret)
+    return next(triage_each([reading], bundle, history, router, top=top)).triage
+
+
+def triage_each(
+    readings: Sequence[Reading],
+    bundle: Bundle,
+    history: History | None,
+    router: Router,
+    *,
+    top: int = 3,
+    min_score: float = SHOWN,
+) -> Iterator[Triaged]:
+    """Suggestions in the order of `readings`.
+
+    Features and models run over the whole batch at once; links are looked up as the caller takes each answer, so that it
+    may remember one petition before the next is linked.
+    """
+    if not readings:
+        return
+    predictions = predict(bundle, [reading.document for reading in readings])
+    for row, reading in enumerate(readings):
+        document = reading.document
+        categories = categories_of(bundle, predictions, row, document, top)
+        kind = kind_of(bundle, predictions, row)
+        entry = link_entry(reading.id, document, reading.keys)
+        links = (
+            find_links(entry, document, history, bundle.term_weights, min_score)
+            if history is not None
+            else ()
+        )
+        units = units_of(
+            bundle, predictions, row, document, router, categories, kind.name, reading.district, top
+        )
+        unsure = predictions.confidence[row] < bundle.threshold or any(
+            _UNRELIABLE in w for w in reading.warnings
+        )
+        answer = Triage(
+            id=reading.id,
+            model_version=bundle.version,
+            categories=_with_evidence(bundle, predictions, row, reading, categories),
+            abstained=bool(unsure),
+            kind=kind,
+            units=units,
+            links=links,
+            redactions=reading.redactions,
+            warnings=reading.warnings,
+        )
+        yield Triaged(answer, reading, entry)
+
+
+def _with_evidence(
+    bundle: Bundle, predictions: Predictions, row: int, reading: Reading, categories: Sequence[Suggestion]
+) -> tuple[Suggestion, ...]:
+    """The first few suggestions with the spans that carried them, in positions of the text as given."""
+    if bundle.category is None or predictions.category is None:
+        return ()
+    document, features = reading.document, predictions.matrix[row]
+    order = best_classes(predictions.category[row], min(len(categories), _WITH_EVIDENCE))
+    explained = [
+        replace(
+            categories[rank],
+            evidence=tuple(
+                EvidenceSpan(
+                    *reading.alignment.before(s.start, s.end), document.text[s.start : s.end], s.weight
+                )
+                for s in spans_for(bundle.category, index, bundle.vectoriser, document, features)
+            ),
+        )
+        for rank, index in enumerate(order)
+    ]
+    return (*explained, *categories[len(explained) :])
+
+
+def _warnings(document: Document) -> tuple[str, ...]:
+    warnings = []
+    if "\ufffd" in document.text:
+        warnings.append("有认不出的字符，原文编码可能有误")
+    if not any("\u3400" <= word[0] <= "\u9fff" for word in document.words):
+        warnings.append(f"没有中文内容，{_UNRELIABLE}")
+    elif sum(map(is_word, document.words)) < _FEW_WORDS:
+        warnings.append(f"内容过短，{_UNRELIABLE}")
+    return tuple(warnings)

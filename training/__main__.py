@@ -1,0 +1,149 @@
+"""`python -m training train | evaluate`: what the command line and the service start in a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from classifier.bundle import load_bundle
+from classifier.errors import FenbanError
+from classifier.records import count_rows
+from classifier.registry import Registry
+from training.evaluate import evaluate
+from training.publish import publish
+from training.train import Sources, train
+
+_console = Console(stderr=True)
+
+
+class RichProgress:
+    """Bars on stderr; on a pipe they collapse to one line a step."""
+
+    @contextmanager
+    def step(self, name: str, total: int | None) -> Iterator[Callable[[], None]]:
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=_console) as bars:
+            task = bars.add_task(name, total=total)
+            yield lambda: bars.advance(task)
+            done = bars.tasks[0].completed or 1
+            bars.update(task, total=done, completed=done)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Returns the exit code: 0 done, 1 could not (one line on stderr), 2 wrong usage."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except FenbanError as problem:
+        print(f"fenban: {problem}", file=sys.stderr)  # noqa: T201  the command's own error line
+        return 1
+    except OSError as problem:
+        print(f"fenban: 读写失败：{problem.strerror or problem}", file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        print("fenban: 已中断，没有写入任何模型。", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="fenban")
+    commands = parser.add_subparsers(required=True)
+    learn = commands.add_parser("train")
+    learn.add_argument("--data", type=Path, action="append", default=[])
+    learn.add_argument("--no-seed", action="store_true")
+    learn.add_argument("--corpora", type=Path, default=Path("corpora"))
+    learn.add_argument("--out", type=Path, default=Path("models"))
+    learn.add_argument("--promote", action="store_true")
+    learn.set_defaults(run=_train)
+    score = commands.add_parser("evaluate")
+    score.add_argument("file", type=Path)
+    score.add_argument("--model", type=Path)
+    score.add_argument("--models", type=Path, default=Path("models"))
+    score.add_argument("--directory", type=Path, default=Path("corpora/units/county"))
+    score.add_argument("--json", default="")
+    score.set_defaults(run=_evaluate)
+    return parser
+
+
+def _train(options: argparse.Namespace) -> None:
+    sources = Sources(options.corpora, tuple(options.data), seed=not options.no_seed)
+    bundle = train(sources, RichProgress(), lambda line: _console.print(line, highlight=False))
+    published = publish(bundle, options.out, promote=options.promote)
+    figures = bundle.report["category"]
+    if figures and figures["n"]:
+        _console.print(
+            f"留出检验（{figures['n']} 件）：第一候选 {figures['accuracy']:.1%}，前三 {figures['top3']:.1%}",
+            highlight=False,
+        )
+    state = (
+        "已启用"
+        if published.active
+        else "未启用（fenban models promote 启用）"
+        if published.path != options.out
+        else "可用 --model 指定"
+    )
+    _console.print(f"模型 {published.version} 已写入 {published.path}，{state}。", highlight=False)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    bundle = load_bundle(options.model or Registry(options.models).active())
+    with RichProgress().step("评测", count_rows(options.file) if options.file.is_file() else None) as tick:
+        figures = evaluate(options.file, bundle, options.directory, tick)
+    text = json.dumps(figures, ensure_ascii=False, indent=1) + "\n"
+    if options.json and options.json != "-":
+        Path(options.json).write_text(text, encoding="utf-8")
+    if options.json != "-":
+        text = _summary(figures)
+    sys.stdout.write(text)
+
+
+def _summary(figures: dict[str, Any]) -> str:
+    """The figures in words, for a person."""
+    lines = [f"共 {figures['n']} 件，模型 {figures['model_version']}，{figures['per_second']} 件/秒"]
+    for key, name in (
+        ("category", "内容分类"),
+        ("category_level1", "一级分类"),
+        ("kind", "诉求类型"),
+        ("unit", "承办单位"),
+    ):
+        if key in figures:
+            shown = ((label, figures[key].get(field)) for field, label in _LABELS)
+            lines.append(
+                f"{name}：" + "，".join(f"{label} {value:.1%}" for label, value in shown if value is not None)
+            )
+    return "\n".join(lines) + "\n"
+
+
+_LABELS = (
+    ("accuracy", "正确率"),
+    ("macro_f1", "宏平均 F1"),
+    ("top3", "前三命中"),
+    ("ece", "校准误差"),
+    ("coverage_at_95", "95% 正确时可自动覆盖"),
+)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""A labelled file against a bundle: the figures of DESIGN's contract for `fenban evaluate`."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from classifier.bundle import Bundle
+from classifier.category import level1
+from classifier.directory import load_directory
+from classifier.predict import Probabilities, categories_of, kind_of, predict, units_of
+from classifier.routing import Router
+from training.corpus import Example, load_labelled
+from training.metrics import coverage_at, expected_calibration_error, macro_f1
+
+_BATCH = 500
+_TOP = 3
+
+
+@dataclass(slots=True)
+class _Answers:
+    """What the bundle says of each example, in order."""
+
+    category: list[Probabilities]
+    kinds: list[str]
+    units: list[list[str]]
+
+
+def evaluate(
+    path: Path, bundle: Bundle, directory: Path, tick: Callable[[], object] = lambda: None
+) -> dict[str, Any]:
+    """Score whichever of category, kind and unit the file has. `directory` serves units only.
+
+    `seconds` covers everything from the raw row to the answers. Raises as `load_labelled` does.
+    """
+    started = time.perf_counter()
+    labelled = load_labelled(path, bundle.taxonomy, bundle.tokeniser, tick)
+    answers = _answers(bundle, labelled.examples, directory)
+    seconds = time.perf_counter() - started
+    examples = labelled.examples
+    figures: dict[str, Any] = {
+        "n": len(examples),
+        "model_version": bundle.version,
+        "rejected": len(labelled.rejects),
+    }
+    if bundle.category and any(e.category for e in examples):
+        figures |= category_figures(examples, bundle.category.classes, np.concatenate(answers.category))
+    if bundle.kind and any(e.kind for e in examples):
+        figures["kind"] = _kind_figures(examples, answers.kinds)
+    if any(e.unit for e in examples):
+        figures["unit"] = _unit_figures(examples, answers.units)
+    return figures | {
+        "seconds": round(seconds, 3),
+        "per_second": round(len(examples) / max(seconds, 1e-9), 1),
+    }
+
+
+def _answers(bundle: Bundle, examples: Sequence[Example], directory: Path) -> _Answers:
+    answers = _Answers([], [], [])
+    router = None
+    if any(example.unit for example in examples):
+        router = Router(load_directory(directory, bundle.taxonomy), bundle.taxonomy, bundle.tokeniser)
+    for start in range(0, len(examples), _BATCH):
+        batch = examples[start : start + _BATCH]
+        predictions = predict(bundle, [example.document for example in batch])
+        if predictions.category is not None:
+            answers.category.append(predictions.category)
+        for row, example in enumerate(batch):
+            kind = kind_of(bundle, predictions, row).name
+            answers.kinds.append(kind.value)
+            if router:
+                categories = categories_of(bundle, predictions, row, example.document, _TOP)
+                units = units_of(
+                    bundle, predictions, row, example.document, router, categories, kind, "", _TOP
+                )
+                answers.units.append([unit.name for unit in units])
+    return answers
+
+
+def category_figures(
+    examples: Sequence[Example], classes: tuple[str, ...], probabilities: Probabilities
+) -> dict[str, Any]:
+    """`category` at the finest level the labels have (1 or 2); `category_level1` beside it when that is 2.
+
+    At level 2 the rows with level-1 labels only are left out; at level 1 all are rolled up.
+    """
+    rows = np.array([i for i, e in enumerate(examples) if e.category], dtype=np.int64)
+    labelled = [examples[i] for i in rows]
+    codes, broad = level1(classes, probabilities[rows])
+    level1_truth = [_accepted(example, 2) for example in labelled]
+    at_level1 = _ranking_figures(1, level1_truth, codes, broad)
+    fine = [i for i, example in enumerate(labelled) if len(example.category) == 4]
+    if not fine or all(len(code) == 2 for code in classes):
+        return {"category": at_level1}
+    truth = [_accepted(labelled[i], 4) for i in fine]
+    return {
+        "category": _ranking_figures(2, truth, classes, probabilities[rows[fine]]),
+        "category_level1": at_level1,
+    }
+
+
+def _accepted(example: Example, length: int) -> tuple[str, ...]:
+    """The label and the second accepted answer, cut to a level; the label first."""
+    return tuple(dict.fromkeys(code[:length] for code in (example.category, example.alternative) if code))
+
+
+def _ranking_figures(
+    level: int, accepted: Sequence[tuple[str, ...]], codes: tuple[str, ...], probabilities: Probabilities
+) -> dict[str, Any]:
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :_TOP]
+    ranked = [[codes[i] for i in row] for row in order.tolist()]
+    hits = [row[0] in good for row, good in zip(ranked, accepted, strict=True)]
+    correct = np.array(hits, dtype=bool)
+    confidence = probabilities.max(axis=1)
+    # An accepted second answer counts as the truth it is.
+    truth = [row[0] if hit else good[0] for row, good, hit in zip(ranked, accepted, hits, strict=True)]
+    return {
+        "level": level,
+        "accuracy": round(float(correct.mean()), 4),
+        "macro_f1": round(macro_f1(truth, [row[0] for row in ranked]), 4),
+        "top3": round(
+            sum(bool(set(row) & set(good)) for row, good in zip(ranked, accepted, strict=True)) / len(ranked),
+            4,
+        ),
+        "ece": round(expected_calibration_error(confidence, correct), 4),
+        "coverage_at_95": round(coverage_at(confidence, correct)[0], 4),
+    }
+
+
+def _kind_figures(examples: Sequence[Example], kinds: Sequence[str]) -> dict[str, Any]:
+    pairs = [(example.kind, kind) for example, kind in zip(examples, kinds, strict=True) if example.kind]
+    truth, predicted = [t for t, _ in pairs], [p for _, p in pairs]
+    return {
+        "accuracy": round(sum(t == p for t, p in pairs) / len(pairs), 4),
+        "macro_f1": round(macro_f1(truth, predicted), 4),
+        "counts": dict(sorted(Counter(truth).items())),
+    }
+
+
+def _unit_figures(examples: Sequence[Example], units: Sequence[Sequence[str]]) -> dict[str, Any]:
+    pairs = [(example.unit, ranked) for example, ranked in zip(examples, units, strict=True) if example.unit]
+    truth = [unit for unit, _ in pairs]
+    return {
+        "accuracy": round(sum(unit == ranked[0] for unit, ranked in pairs) / len(pairs), 4),
+        "macro_f1": round(macro_f1(truth, [ranked[0] for _, ranked in pairs]), 4),
+        "top3": round(sum(unit in ranked[:_TOP] for unit, ranked in pairs) / len(pairs), 4),
+    }

@@ -1,0 +1,222 @@
+"""Corpus to bundle: what `fenban train` does between reading and publishing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import softmax
+
+from classifier.bundle import Bundle, bundle_version
+from classifier.category import level1
+from classifier.errors import CorpusError
+from classifier.features import Vectoriser
+from classifier.lexicon import Lexicon, load_lexicon
+from classifier.taxonomy import Taxonomy, load_taxonomy
+from classifier.tokenise import Tokeniser
+from training.corpus import Example, count_by, load_labelled, load_seed, seed_examples, term_examples
+from training.fit import Fitted, Matrix, fit_model
+from training.metrics import coverage_at, expected_calibration_error, macro_f1
+from training.split import groups_of
+
+#: The model abstains below the level-1 probability from which it was right this often on held-out folds.
+ABSTAIN_ACCURACY = 0.95
+# Units with fewer decisions than this teach nothing that a rule would not say better.
+_FEWEST_OF_A_UNIT = 3
+
+
+class Progress(Protocol):
+    """How long work is shown: `step(name, total)` opens a bar and gives the function that moves it by one."""
+
+    def step(self, name: str, total: int | None) -> AbstractContextManager[Callable[[], None]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where to learn from. `seed` False leaves the shipped corpus out: only what `data` teaches is in the bundle."""
+
+    corpora: Path
+    data: tuple[Path, ...] = ()
+    seed: bool = True
+
+
+def train(sources: Sources, progress: Progress, note: Callable[[str], None] = lambda _: None) -> Bundle:
+    """Learn a bundle.
+
+    Raises CorpusError when there is nothing to learn from; reference data and file errors as their loaders do.
+    """
+    taxonomy = load_taxonomy(sources.corpora / "taxonomy")
+    lexicon = load_lexicon(sources.corpora / "lexicon", taxonomy) if sources.seed else Lexicon({})
+    with progress.step("装载分词词典", None):
+        tokeniser = Tokeniser(lexicon.dictionary())
+    examples = _read(sources, taxonomy, lexicon, tokeniser, progress, note)
+    with progress.step("统计词语和字组", None):
+        vectoriser = Vectoriser.fit([example.document for example in examples])
+        matrix = vectoriser.transform([example.document for example in examples])
+        groups = groups_of([e.document for e in examples], [e.group for e in examples])
+    with progress.step("训练内容分类", None):
+        category = _fit_category(matrix, examples, groups)
+    with progress.step("训练诉求类型和承办单位", None):
+        kind = _fit(matrix, examples, groups, [e.kind for e in examples])
+        unit = _fit(matrix, examples, groups, _frequent_units(examples))
+    if not (category or kind or unit):
+        raise CorpusError("标注里每样都只有一种取值，学不出区别。请至少给出两种分类、类型或单位。")
+    report = _report(sources, examples, category, kind, unit)
+    bundle = Bundle(
+        version="",
+        taxonomy=taxonomy,
+        lexicon=lexicon,
+        tokeniser=tokeniser,
+        vectoriser=vectoriser,
+        category=category.fitted.model if category else None,
+        kind=kind.fitted.model if kind else None,
+        unit=unit.fitted.model if unit else None,
+        threshold=report["category"]["threshold"] if category else 0.5,
+        report=report,
+    )
+    return replace(bundle, version=bundle_version(bundle))
+
+
+def _read(
+    sources: Sources,
+    taxonomy: Taxonomy,
+    lexicon: Lexicon,
+    tokeniser: Tokeniser,
+    progress: Progress,
+    note: Callable[[str], None],
+) -> list[Example]:
+    examples: list[Example] = []
+    if sources.seed:
+        rows = load_seed(sources.corpora / "seed", taxonomy)
+        with progress.step("读取种子语料", len(rows)) as tick:
+            examples += seed_examples(rows, tokeniser, tick)
+        examples += term_examples(taxonomy, lexicon, tokeniser)
+    for path in sources.data:
+        with progress.step(f"读取 {path.name}", None) as tick:
+            labelled = load_labelled(path, taxonomy, tokeniser, tick)
+        if labelled.rejects:
+            first = labelled.rejects[0]
+            note(f"{path.name}：{len(labelled.rejects)} 行用不上，例如第 {first.line} 行：{first.reason}")
+        examples += labelled.examples
+    if not examples:
+        raise CorpusError(
+            "没有可学的标注。请给出带 category、kind 或 unit 列的 --data，或去掉 --no-seed 用自带语料。"
+        )
+    return examples
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """A fitted model with the labels of the rows it was fitted on."""
+
+    fitted: Fitted
+    labels: tuple[str, ...]
+
+
+def _fit(
+    matrix: Matrix, examples: Sequence[Example], groups: npt.NDArray[np.int64], labels: Sequence[str]
+) -> _Head | None:
+    """A model of the rows that have a label; None when fewer than two labels occur."""
+    rows = np.array([i for i, label in enumerate(labels) if label], dtype=np.int64)
+    chosen = tuple(labels[i] for i in rows)
+    if len(set(chosen)) < 2:
+        return None
+    weights = np.array([examples[i].weight for i in rows])
+    return _Head(fit_model(matrix[rows], chosen, weights, groups[rows]), chosen)
+
+
+def _fit_category(matrix: Matrix, examples: Sequence[Example], groups: npt.NDArray[np.int64]) -> _Head | None:
+    """Level-2 classes where labels reach that far. A label of level 1 teaches the likeliest of its children, as a first model
+    restricted to them sees it; where no child is known it stays a class of its own."""
+    labels = [example.category for example in examples]
+    fine = [label if len(label) == 4 else "" for label in labels]
+    coarse = [i for i, label in enumerate(labels) if len(label) == 2]
+    first = _fit(matrix, examples, groups, fine) if coarse else None
+    if first:
+        model = first.fitted.model
+        probabilities = model.probabilities(matrix[coarse])
+        for row, i in enumerate(coarse):
+            children = [c for c, code in enumerate(model.classes) if code[:2] == labels[i]]
+            if children:
+                labels[i] = model.classes[max(children, key=lambda c: probabilities[row, c])]
+    return _fit(matrix, examples, groups, labels)
+
+
+def _frequent_units(examples: Sequence[Example]) -> list[str]:
+    counts = count_by(examples, "unit")
+    return [e.unit if counts.get(e.unit, 0) >= _FEWEST_OF_A_UNIT else "" for e in examples]
+
+
+def _report(
+    sources: Sources,
+    examples: Sequence[Example],
+    category: _Head | None,
+    kind: _Head | None,
+    unit: _Head | None,
+) -> dict[str, Any]:
+    """What the bundle says of itself: what it was trained on and its held-out figures. No clock, no paths: builds agree."""
+    return {
+        "seed": sources.seed,
+        "data": [path.name for path in sources.data],
+        "petitions": sum(example.weight >= 1 for example in examples),
+        "term_lists": sum(example.weight < 1 for example in examples),
+        "categories": count_by(examples, "category"),
+        "kinds": count_by(examples, "kind"),
+        "units": count_by(examples, "unit"),
+        "category": _category_figures(category) if category else None,
+        "kind": _figures(kind) if kind else None,
+        "unit": _figures(unit) if unit else None,
+    }
+
+
+def _category_figures(head: _Head) -> dict[str, Any]:
+    figures = _figures(head)
+    fitted = head.fitted
+    if not len(fitted.tested):
+        return {**figures, "threshold": 0.5}
+    codes, broad = level1(fitted.model.classes, _probabilities(fitted))
+    truth = np.array([codes.index(head.labels[i][:2]) for i in fitted.tested])
+    confidence, correct = broad.max(axis=1), broad.argmax(axis=1) == truth
+    coverage, threshold = coverage_at(confidence, correct, ABSTAIN_ACCURACY)
+    return {
+        **figures,
+        "level1": {
+            "accuracy": round(float(correct.mean()), 4),
+            "macro_f1": round(
+                macro_f1([codes[i] for i in truth], [codes[i] for i in broad.argmax(axis=1)]), 4
+            ),
+            "coverage_at_95": round(coverage, 4),
+        },
+        "threshold": round(threshold, 4),
+    }
+
+
+def _figures(head: _Head) -> dict[str, Any]:
+    fitted = head.fitted
+    if not len(fitted.tested):
+        return {"n": 0}
+    probabilities = _probabilities(fitted)
+    truth = [head.labels[i] for i in fitted.tested]
+    predicted = [fitted.model.classes[i] for i in probabilities.argmax(axis=1)]
+    correct = np.array([t == p for t, p in zip(truth, predicted, strict=True)])
+    ranked = np.argsort(-probabilities, axis=1, kind="stable")[:, :3]
+    top3 = np.array(
+        [t in {fitted.model.classes[c] for c in row} for t, row in zip(truth, ranked, strict=True)]
+    )
+    return {
+        "n": len(truth),
+        "accuracy": round(float(correct.mean()), 4),
+        "macro_f1": round(macro_f1(truth, predicted), 4),
+        "top3": round(float(top3.mean()), 4),
+        "ece": round(expected_calibration_error(probabilities.max(axis=1), correct), 4),
+    }
+
+
+def _probabilities(fitted: Fitted) -> npt.NDArray[np.float64]:
+    result: npt.NDArray[np.float64] = softmax(fitted.held_out * fitted.model.sharpness, axis=1)
+    return result
