@@ -1,8 +1,9 @@
 """One loadable, verified model artefact: verify before construct.
 
 A bundle is a folder. `manifest.json` names every file with its SHA-256 and size, the format, the segmenter; the files are the
-taxonomy, the lexicon, the segmenter's dictionary, the training report and `model.skops`. Loading checks every digest first, then
-audits the types in `model.skops` (plain containers and NumPy arrays, nothing else), and only then builds anything.
+taxonomy, the lexicon, the segmenter's dictionary, the vocabulary, the training report and `model.safetensors`, the arrays. Loading checks
+every digest first, then audits names, types and shapes of the arrays against the vocabulary and the taxonomy, and only
+then builds anything. The format can hold nothing but arrays (docs/decisions/003 says why it is not skops).
 
 Upgrade rule: FORMAT rises whenever an old reader would misread a new bundle; a reader refuses every other format and says
 which fenban wrote it. Bundles are rebuilt from corpora and labels, never migrated.
@@ -10,19 +11,21 @@ which fenban wrote it. Bundles are rebuilt from corpora and labels, never migrat
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import skops.io
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
 
-from classifier.category import LevelThree, LinearModel
-from classifier.errors import BundleError, BundleIncompatibleError, BundleMissingError, BundleTamperedError
+from classifier.category import Calibration, LevelThree, LinearModel
+from classifier.errors import BundleIncompatibleError, BundleMissingError, BundleTamperedError
 from classifier.features import Vectoriser
 from classifier.lexicon import Lexicon, parse_lexicon
 from classifier.links.terms import TermWeights
@@ -31,10 +34,13 @@ from classifier.taxonomy import Taxonomy, parse_headings, parse_taxonomy
 from classifier.tokenise import SEGMENTER, Tokeniser, segmenter_version
 
 FORMAT = 1
-_MODEL, _TAXONOMY, _HEADINGS, _LEXICON, _DICTIONARY, _REPORT = (
-    "model.skops", "taxonomy.csv", "headings.csv", "lexicon.csv", "dictionary.txt", "report.json",
+_MODEL, _WORDS, _TAXONOMY, _HEADINGS, _LEXICON, _DICTIONARY, _REPORT = (
+    "model.safetensors", "vocabulary.json", "taxonomy.csv", "headings.csv", "lexicon.csv", "dictionary.txt", "report.json",
 )  # fmt: skip
-_FILES = (_MODEL, _TAXONOMY, _HEADINGS, _LEXICON, _DICTIONARY, _REPORT)
+_FILES = (_MODEL, _WORDS, _TAXONOMY, _HEADINGS, _LEXICON, _DICTIONARY, _REPORT)
+_HEADS = ("category", "kind", "unit")
+
+Arrays = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -110,71 +116,61 @@ def load_bundle(path: Path) -> Bundle:
     """
     manifest = _manifest(path)
     contents = _verified(path, manifest)
-    state = _model_state(contents[_MODEL])
+    words, arrays = _model(contents)
+    vectoriser = Vectoriser(
+        words["words"],
+        words["title_words"],
+        arrays["buckets"].astype(np.int64),
+        arrays["idf"],
+        words["scale"],
+    )
     taxonomy_text, headings_text = contents[_TAXONOMY].decode(), contents[_HEADINGS].decode()
     categories = parse_taxonomy(taxonomy_text, _TAXONOMY)
     taxonomy = Taxonomy(categories, parse_headings(headings_text, categories, _HEADINGS))
+    heads = {name: _head(name, words["heads"].get(name), arrays) for name in _HEADS}
     return Bundle(
         version=manifest["version"],
         taxonomy=taxonomy,
         lexicon=parse_lexicon(contents[_LEXICON].decode(), taxonomy, _LEXICON),
         tokeniser=Tokeniser(contents[_DICTIONARY].decode().split("\n") if contents[_DICTIONARY] else ()),
-        vectoriser=Vectoriser.from_state(state["vectoriser"]),
-        category=LinearModel.from_state(state["category"]) if state["category"] else None,
-        kind=LinearModel.from_state(state["kind"]) if state["kind"] else None,
-        unit=LinearModel.from_state(state["unit"]) if state["unit"] else None,
-        threshold=float(state["threshold"]),
+        vectoriser=vectoriser,
+        category=heads["category"],
+        kind=heads["kind"],
+        unit=heads["unit"],
+        threshold=float(words["threshold"]),
         report=json.loads(contents[_REPORT]),
     )
 
 
 def _contents(bundle: Bundle) -> dict[str, bytes]:
-    state = {
-        "vectoriser": bundle.vectoriser.state(),
-        "category": bundle.category.state() if bundle.category else None,
-        "kind": bundle.kind.state() if bundle.kind else None,
-        "unit": bundle.unit.state() if bundle.unit else None,
+    heads = {name: head for name in _HEADS if (head := getattr(bundle, name)) is not None}
+    arrays: Arrays = {"buckets": bundle.vectoriser.buckets.astype(np.int32), "idf": bundle.vectoriser.idf}
+    for name, head in heads.items():
+        arrays[f"{name}.coef"] = head.coef.astype(np.float16)
+        arrays[f"{name}.intercept"] = head.intercept
+    words = {
+        "words": list(bundle.vectoriser.vocabulary),
+        "title_words": list(bundle.vectoriser.title_vocabulary),
+        "scale": list(bundle.vectoriser.scale),
+        "heads": {
+            name: {
+                "classes": list(head.classes),
+                "power": head.calibration.power,
+                "knee": head.calibration.knee,
+            }
+            for name, head in heads.items()
+        },
         "threshold": bundle.threshold,
     }
     return {
-        _MODEL: _reproducible(skops.io.dumps(state, compression=zipfile.ZIP_STORED)),
+        _MODEL: save_arrays({name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())}),
+        _WORDS: json.dumps(words, ensure_ascii=False, sort_keys=True).encode(),
         _TAXONOMY: bundle.taxonomy.to_csv().encode(),
         _HEADINGS: bundle.taxonomy.headings_csv().encode(),
         _LEXICON: bundle.lexicon.to_csv().encode(),
         _DICTIONARY: "\n".join(bundle.tokeniser.dictionary).encode(),
         _REPORT: json.dumps(bundle.report, ensure_ascii=False, indent=1, sort_keys=True).encode(),
     }
-
-
-def _reproducible(archive: bytes) -> bytes:
-    """The same skops archive without what differs from run to run: object ids (memory addresses) and file times."""
-    source = zipfile.ZipFile(io.BytesIO(archive))
-    schema = json.loads(source.read("schema.json"))
-    ids: dict[int, int] = {}
-    files: dict[str, str] = {}
-    _renumber(schema, ids, files)
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
-        for name in sorted(source.namelist(), key=lambda n: files.get(n, n)):
-            data = json.dumps(schema, sort_keys=True).encode() if name == "schema.json" else source.read(name)
-            info = zipfile.ZipInfo(files.get(name, name), date_time=(1980, 1, 1, 0, 0, 0))
-            info.compress_type = zipfile.ZIP_DEFLATED
-            target.writestr(info, data)
-    return out.getvalue()
-
-
-def _renumber(node: Any, ids: dict[int, int], files: dict[str, str]) -> None:
-    """Give every `__id__` and every array file its number in order of appearance, in place."""
-    if isinstance(node, dict):
-        if "__id__" in node:
-            node["__id__"] = ids.setdefault(node["__id__"], len(ids) + 1)
-        if isinstance(node.get("file"), str):
-            node["file"] = files.setdefault(node["file"], f"array-{len(files):03d}.npy")
-        for child in node.values():
-            _renumber(child, ids, files)
-    elif isinstance(node, list):
-        for child in node:
-            _renumber(child, ids, files)
 
 
 def _manifest(path: Path) -> dict[str, Any]:
@@ -218,18 +214,36 @@ def _verified(path: Path, manifest: dict[str, Any]) -> dict[str, bytes]:
     return contents
 
 
-def _model_state(archive: bytes) -> dict[str, Any]:
+def _model(contents: dict[str, bytes]) -> tuple[dict[str, Any], Arrays]:
+    """Vocabulary and arrays, audited: the arrays that belong there, no other, each of the type and shape the rest implies."""
     try:
-        unknown = skops.io.get_untrusted_types(data=archive)
-        if unknown:
-            raise BundleTamperedError(f"模型包里有不该有的类型：{'、'.join(sorted(unknown))}。拒绝加载。")
-        state = skops.io.loads(archive, trusted=[])
-    except (BundleError, MemoryError):
-        raise
-    except Exception as problem:  # a file with a good digest that skops cannot read: made by other means
+        words = json.loads(contents[_WORDS])
+        arrays: Arrays = load_arrays(contents[_MODEL])
+        width = len(words["words"]) + len(words["title_words"]) + len(arrays["buckets"])
+        expected: dict[str, tuple[type, tuple[int, ...]]] = {
+            "buckets": (np.int32, (len(arrays["buckets"]),)),
+            "idf": (np.float32, (width,)),
+        }
+        for name, head in words["heads"].items():
+            expected[f"{name}.coef"] = (np.float16, (width, len(head["classes"])))
+            expected[f"{name}.intercept"] = (np.float32, (len(head["classes"]),))
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as problem:
         raise BundleTamperedError(
-            f"模型文件 {_MODEL} 无法读取（{type(problem).__name__}）。拒绝加载。"
+            f"模型文件 {_MODEL} 无法读取（{type(problem).__name__}），拒绝加载。"
         ) from None
-    if not isinstance(state, dict):
-        raise BundleTamperedError(f"模型文件 {_MODEL} 的内容不对。拒绝加载。")
-    return state
+    found = {name: (array.dtype.type, array.shape) for name, array in arrays.items()}
+    if found != expected or not set(words["heads"]) <= set(_HEADS):
+        raise BundleTamperedError(f"模型文件 {_MODEL} 的内容与词表对不上，拒绝加载。")
+    return words, arrays
+
+
+def _head(name: str, head: dict[str, Any] | None, arrays: Arrays) -> LinearModel | None:
+    if head is None:
+        return None
+    coef = arrays[f"{name}.coef"].astype(np.float32)
+    return LinearModel(
+        tuple(head["classes"]),
+        coef,
+        arrays[f"{name}.intercept"],
+        Calibration(float(head["power"]), float(head["knee"])),
+    )

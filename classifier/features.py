@@ -97,12 +97,14 @@ class Vectoriser:
         cls,
         documents: Sequence[Document],
         *,
-        min_df: int = 2,
-        max_words: int = 60_000,
-        max_grams: int = 80_000,
-        scale: Sequence[float] = (1.0, 0.5, 1.0),
+        max_words: int = 40_000,
+        max_grams: int = 75_000,
+        scale: Sequence[float] = (1.0, 0.5, 1.4),
     ) -> Vectoriser:
-        """Choose columns that stand in at least `min_df` documents, the most frequent first, and their idf."""
+        """Choose columns, the most frequent first, and their idf. Words count from one document on, n-grams from two.
+
+        `scale` is the length of the word, title and n-gram blocks (docs/decisions/004).
+        """
         words: Counter[str] = Counter()
         title_words: Counter[str] = Counter()
         bucket_df = np.zeros(_BUCKETS, dtype=np.int32)
@@ -113,9 +115,9 @@ class Vectoriser:
             rows, hashed, _ = _grams(documents[start : start + 1_000])
             seen = np.unique(rows * _BUCKETS + hashed) % _BUCKETS
             bucket_df += np.bincount(seen, minlength=_BUCKETS).astype(np.int32)
-        kept_words = _frequent(words, min_df, max_words)
-        kept_title = _frequent(title_words, min_df, max_words)
-        frequent = np.flatnonzero(bucket_df >= min_df)
+        kept_words = _frequent(words, max_words)
+        kept_title = _frequent(title_words, max_words // 4)
+        frequent = np.flatnonzero(bucket_df >= 2)
         by_frequency = np.lexsort((frequent, -bucket_df[frequent]))[:max_grams]
         buckets = np.sort(frequent[by_frequency]).astype(np.int64)
         df = np.concatenate(
@@ -184,26 +186,6 @@ class Vectoriser:
             np.concatenate([word_spans[:, 1], (starts + lengths)[known]]),
         )
 
-    def state(self) -> dict[str, Any]:
-        """What `from_state` needs, as plain arrays and lists."""
-        return {
-            "vocabulary": list(self.vocabulary),
-            "title_vocabulary": list(self.title_vocabulary),
-            "buckets": self.buckets.astype(np.int32),
-            "idf": self.idf,
-            "scale": list(self.scale),
-        }
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Vectoriser:
-        return cls(
-            state["vocabulary"],
-            state["title_vocabulary"],
-            state["buckets"].astype(np.int64),
-            state["idf"],
-            state["scale"],
-        )
-
 
 def _title_words(document: Document) -> list[str]:
     found, at = [], 0
@@ -215,9 +197,9 @@ def _title_words(document: Document) -> list[str]:
     return found
 
 
-def _frequent(counter: Counter[str], min_df: int, most: int) -> list[str]:
-    """Words in at least `min_df` documents, at most `most` of them, in code-point order so that builds agree."""
-    kept = sorted((-count, word) for word, count in counter.items() if count >= min_df and is_word(word))
+def _frequent(counter: Counter[str], most: int) -> list[str]:
+    """The `most` most frequent words, in code-point order so that builds agree."""
+    kept = sorted((-count, word) for word, count in counter.items() if is_word(word))
     return sorted(word for _, word in kept[:most])
 
 

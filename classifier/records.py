@@ -44,6 +44,7 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     "people": ("people", "人数", "信访人数", "来访人数"),
     "category": ("category", "分类", "内容分类", "一级分类", "一级标签", "问题分类", "诉求分类", "类别", "二级分类"),
     "alternative": ("alternative", "备选分类"),
+    "group": ("group",),
     "kind": ("kind", "诉求类型", "信访目的", "类型", "诉求性质", "信件类型"),
     "unit": ("unit", "承办单位", "责任单位", "办理单位", "主办单位", "处理单位", "去向", "回复单位"),
 }  # fmt: skip

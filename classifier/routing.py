@@ -7,6 +7,7 @@ names is left out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -26,6 +27,13 @@ _DUTY, _PLACE, _RULE, _FALLBACK = 0.35, 0.2, 0.95, 0.01
 _LEARNED, _BESIDE_LEARNED = 0.85, 0.15
 # Duties count from this cosine on; below it two texts merely share common words (measured on the seed: bench/routing.py).
 _DUTY_FLOOR = 0.12
+
+# What stands right before the name of an accused body, and what stands right after it.
+_ACCUSING = re.compile(r"(?:举报|控告|检举|状告|揭发|投诉|实名反映)[^，。；\s]{0,6}$")
+_FAILING = re.compile(
+    r"[^，。；\s]{0,8}?(?:工作人员|局长|副局长|科长|股长|所长|队长|院长|主任|书记|镇长|乡长|干部|领导|执法人员|职工"
+    r"|不作为|乱作为|包庇|袒护|收受|索要|受贿|贪污|渎职|徇私|推诿|勾结|滥用)"
+)
 
 
 @dataclass(slots=True)
@@ -71,7 +79,9 @@ class Router:
         rule_lead = self._apply_rules(cases, categories, kind, text, place)
         self._apply_categories(cases, categories)
         for unit_id, likeness, words in self._duties.match(document.words):
-            cases.setdefault(unit_id, _Case()).add(_DUTY * likeness, f"职责相符：{'、'.join(words)}")
+            cases.setdefault(unit_id, _Case()).add(
+                _DUTY * likeness, f"职责相符：{'、'.join(words)}" if words else ""
+            )
         if place:
             cases.setdefault(place.unit, _Case()).add(_PLACE, f"属地：{place.name}（条例第五条、第二十二条）")
         if learned:
@@ -85,7 +95,7 @@ class Router:
                     f"以往同类件多由其承办（{probability:.0%}）" if probability >= 0.05 else "",
                 )
         if kind is Kind.ACCUSATION:
-            for unit in self._named_in(text):
+            for unit in self._accused_in(text):
                 if unit.id != self.directory.fallback and unit.id != rule_lead:
                     cases.pop(unit.id, None)
         fallback = cases.setdefault(self.directory.fallback, _Case())
@@ -133,11 +143,16 @@ class Router:
         return ""
 
     def _respondent_holds(self, respondent: str, text: str) -> bool:
-        named = self._named_in(text)
-        return bool(named) if respondent == "*" else any(unit.id == respondent for unit in named)
+        accused = self._accused_in(text)
+        return bool(accused) if respondent == "*" else any(unit.id == respondent for unit in accused)
 
-    def _named_in(self, text: str) -> list[Unit]:
-        return [unit for unit in self.directory.units.values() if any(name in text for name in unit.names)]
+    def _accused_in(self, text: str) -> list[Unit]:
+        """The units the text complains of, not those it merely asks to act (请住建局查处)."""
+        return [
+            unit
+            for unit in self.directory.units.values()
+            if any(_is_accused(text, name) for name in unit.names if name in text)
+        ]
 
     def _apply_categories(self, cases: dict[str, _Case], categories: Sequence[Suggestion]) -> None:
         for suggestion in categories:
@@ -167,6 +182,17 @@ class Router:
                 )
             )
         return tuple(suggestions)
+
+
+def _is_accused(text: str, name: str) -> bool:
+    """Whether some mention of `name` has an accusation right before it, or its people or a failing right after."""
+    at = text.find(name)
+    while at >= 0:
+        end = at + len(name)
+        if _ACCUSING.search(text, max(0, at - 8), at) or _FAILING.match(text, end, end + 16):
+            return True
+        at = text.find(name, end)
+    return False
 
 
 class _DutyIndex:

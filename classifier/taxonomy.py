@@ -97,8 +97,8 @@ class Taxonomy:
     def _by_path(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         for code in self.categories:
-            found.setdefault(self.path(code).replace(" ", ""), []).append(code)
-            found.setdefault(self.path(code), []).append(code)
+            for path in {self.path(code), self.path(code).replace(" ", "")}:
+                found.setdefault(path, []).append(code)
         return found
 
     @cached_property

@@ -20,15 +20,16 @@ from classifier.triage import read
 # Identity hashes are made and thrown away here: no label carries one.
 _NO_SECRET = bytes(32)
 _SEED_FIELDS = ("id", "title", "text", "category", "kind", "channel", "unit_role")
-# A list of terms teaches less than a petition that uses them (5-fold on the seed: 0.3 beats 0.1, 1.0 and none).
-_TERMS_WEIGHT = 0.3
+# A node's list of terms teaches as much as three petitions (docs/decisions/004).
+_TERMS_WEIGHT = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
     """One text to learn from. `category` is a code of any level or "", `kind` and `unit` may be "".
 
-    `group` holds texts together that must not be split between training and testing. `weight` is 1 for a petition.
+    `group` holds texts together that must not be split between training and testing. `is_terms` marks a list of terms, which
+    teaches but is no petition to test on.
     """
 
     document: Document
@@ -38,6 +39,7 @@ class Example:
     alternative: str = ""
     group: str = ""
     weight: float = 1.0
+    is_terms: bool = False
 
 
 def load_seed(folder: Path, taxonomy: Taxonomy) -> list[dict[str, str]]:
@@ -97,7 +99,9 @@ def term_examples(taxonomy: Taxonomy, lexicon: Lexicon, tokeniser: Tokeniser) ->
         words = [name for name in names if name != "其他"] + list(entry.terms if entry else ())
         if words:
             document = _document(Petition(category.code, "", "，".join(words)), tokeniser)
-            yield Example(document, category.parent, group=f"terms-{category.code}", weight=_TERMS_WEIGHT)
+            yield Example(
+                document, category.parent, group=f"terms-{category.code}", weight=_TERMS_WEIGHT, is_terms=True
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,7 @@ def load_labelled(
             continue
         if any((labels.category, labels.kind, labels.unit)):
             document = _document(petition, tokeniser)
-            examples.append(replace(labels, document=document, group=_group(petition)))
+            examples.append(replace(labels, document=document, group=record["group"] or _group(petition)))
     if not examples:
         reason = (
             f"例如第 {rejects[0].line} 行：{rejects[0].reason}"

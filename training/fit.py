@@ -1,4 +1,4 @@
-"""Fitting: ridge regression on class indicators, solved in its dual, and a sharpness that makes its scores probabilities.
+"""Fitting: ridge regression on class indicators, solved in its dual, and a calibration that makes its scores probabilities.
 
 Least squares on class indicators is as accurate on these texts as a linear SVM (docs/decisions/004) and has a
 closed form: for n texts one n × n Cholesky factor serves all classes, so 118 classes cost what two do.
@@ -15,12 +15,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
+from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Ridge
 
-from classifier.category import LinearModel
+from classifier.category import Calibration, LinearModel
 from training.split import Indices, folds
 
 Matrix = sparse.csr_matrix[Any]
@@ -46,17 +45,21 @@ def fit_model(
     matrix: Matrix,
     labels: Sequence[str],
     weights: npt.NDArray[np.float64],
+    real: npt.NDArray[np.bool_],
     groups: Indices,
     alpha: float = ALPHA,
 ) -> Fitted:
-    """Fit one classifier; calibrate it on held-out folds of the texts with weight 1 (petitions, not term lists)."""
+    """Fit one classifier; calibrate it on held-out folds of the texts that are petitions, not term lists.
+
+    `real` flags the petitions.
+    """
     classes = tuple(sorted(set(labels)))
     index = {name: i for i, name in enumerate(classes)}
     truth = np.array([index[label] for label in labels], dtype=np.int64)
     coef, intercept = ridge(matrix, truth, len(classes), weights, alpha)
-    held_out, tested = _held_out(matrix, truth, len(classes), weights, groups, alpha)
-    sharpness = _sharpness(held_out, truth[tested]) if len(tested) else 4.0
-    return Fitted(LinearModel(classes, coef, intercept, sharpness), held_out, tested)
+    held_out, tested = _held_out(matrix, truth, len(classes), weights, real, groups, alpha)
+    calibration = _calibrate(held_out, truth[tested]) if len(tested) else _UNFITTED
+    return Fitted(LinearModel(classes, coef, intercept, calibration), held_out, tested)
 
 
 def ridge(
@@ -94,14 +97,15 @@ def _held_out(
     truth: npt.NDArray[np.int64],
     classes: int,
     weights: npt.NDArray[np.float64],
+    is_real: npt.NDArray[np.bool_],
     groups: Indices,
     alpha: float,
 ) -> tuple[Scores, Indices]:
-    """Scores of real petitions (weight 1) by models that did not see them or their groups."""
-    real = np.flatnonzero(weights >= 1.0)
+    """Scores of the real petitions by models that did not see them or their groups."""
+    real = np.flatnonzero(is_real)
     if len(np.unique(groups[real])) < 10:
         return np.zeros((0, classes), dtype=np.float32), np.zeros(0, dtype=np.int64)
-    others = np.flatnonzero(weights < 1.0)
+    others = np.flatnonzero(~is_real)
     scores, tested = [], []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # classes with fewer texts than folds are fine here
@@ -114,12 +118,21 @@ def _held_out(
     return np.concatenate(scores), np.concatenate(tested)
 
 
-def _sharpness(scores: Scores, truth: npt.NDArray[np.int64]) -> float:
-    """The inverse temperature with the greatest likelihood of the held-out labels (Guo et al. 2017, temperature scaling)."""
+# Without texts to calibrate on: what the seed corpus itself arrives at, rounded.
+_UNFITTED = Calibration(power=3.0, knee=20.0)
+
+
+def _calibrate(scores: Scores, truth: npt.NDArray[np.int64]) -> Calibration:
+    """The calibration with the greatest likelihood of the held-out labels."""
     rows = np.arange(len(truth))
 
-    def loss(log_sharpness: float) -> float:
-        return float(-log_softmax(scores * np.exp(log_sharpness), axis=1)[rows, truth].mean())
+    def loss(parameters: npt.NDArray[np.float64]) -> float:
+        calibration = Calibration(*np.exp(np.clip(parameters, -3, 5)).tolist())
+        return float(-np.log(calibration.probabilities(scores)[rows, truth] + 1e-12).mean())
 
-    found: Any = minimize_scalar(loss, bounds=(-1.0, 5.0), method="bounded")
-    return float(round(float(np.exp(found.x)), 4))
+    start = np.log([_UNFITTED.power, _UNFITTED.knee])
+    found: Any = minimize(
+        loss, start, method="Nelder-Mead", options={"maxiter": 80, "xatol": 0.01, "fatol": 1e-4}
+    )
+    power, knee = np.exp(np.clip(found.x, -3, 5)).tolist()
+    return Calibration(round(power, 3), round(knee, 3))

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import softmax
 
 from classifier.bundle import Bundle, bundle_version
 from classifier.category import level1
@@ -127,7 +126,8 @@ def _fit(
     if len(set(chosen)) < 2:
         return None
     weights = np.array([examples[i].weight for i in rows])
-    return _Head(fit_model(matrix[rows], chosen, weights, groups[rows]), chosen)
+    real = np.array([not examples[i].is_terms for i in rows])
+    return _Head(fit_model(matrix[rows], chosen, weights, real, groups[rows]), chosen)
 
 
 def _fit_category(matrix: Matrix, examples: Sequence[Example], groups: npt.NDArray[np.int64]) -> _Head | None:
@@ -163,8 +163,8 @@ def _report(
     return {
         "seed": sources.seed,
         "data": [path.name for path in sources.data],
-        "petitions": sum(example.weight >= 1 for example in examples),
-        "term_lists": sum(example.weight < 1 for example in examples),
+        "petitions": sum(not example.is_terms for example in examples),
+        "term_lists": sum(example.is_terms for example in examples),
         "categories": count_by(examples, "category"),
         "kinds": count_by(examples, "kind"),
         "units": count_by(examples, "unit"),
@@ -218,5 +218,4 @@ def _figures(head: _Head) -> dict[str, Any]:
 
 
 def _probabilities(fitted: Fitted) -> npt.NDArray[np.float64]:
-    result: npt.NDArray[np.float64] = softmax(fitted.held_out * fitted.model.sharpness, axis=1)
-    return result
+    return fitted.model.calibration.probabilities(fitted.held_out)

@@ -1,0 +1,347 @@
+"""`fenban`: the command line. Parses and shows; the work is in use cases and the kernel.
+
+Exit codes: 0 done, 1 could not (one line why on stderr), 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from classifier.errors import FenbanError
+
+app = typer.Typer(
+    name="fenban",
+    help="分办：读入信访件，给出分类、关联和承办单位的建议，每条都有依据，由人认定。",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+directory_app = typer.Typer(help="单位目录", no_args_is_help=True)
+users_app = typer.Typer(help="用户和凭证", no_args_is_help=True)
+models_app = typer.Typer(help="模型版本", no_args_is_help=True)
+export_app = typer.Typer(help="导出", no_args_is_help=True)
+for name, group in (
+    ("directory", directory_app),
+    ("users", users_app),
+    ("models", models_app),
+    ("export", export_app),
+):
+    app.add_typer(group, name=name)
+
+Out = Annotated[Path | None, typer.Option("-o", "--out", help="输出文件；- 为标准输出")]
+Model = Annotated[Path | None, typer.Option("--model", help="用这个模型包，不用正在启用的")]
+Mapping = Annotated[list[str] | None, typer.Option("--map", help="列名对应，例：--map 内容=诉求描述")]
+
+
+def main() -> None:
+    """The console script: every expected failure is one line on stderr and exit code 1."""
+    try:
+        app()
+    except FenbanError as problem:
+        _fail(str(problem))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as problem:
+        _fail(f"读写失败：{problem.strerror or type(problem).__name__}。请检查路径、权限和磁盘空间。")
+    except KeyboardInterrupt:
+        _fail("已中断。")
+
+
+def _fail(message: str) -> None:
+    typer.echo(f"fenban: {message}", err=True)
+    sys.exit(1)
+
+
+@app.command()
+def triage(
+    source: Annotated[
+        str,
+        typer.Argument(metavar="TEXT|FILE", help="一段文字，或 .csv .xlsx .xls .jsonl 文件；- 为标准输入"),
+    ],
+    out: Out = None,
+    top: Annotated[int, typer.Option("--top", min=1, max=20, help="每件给出几个候选")] = 3,
+    model: Model = None,
+    mapping: Mapping = None,
+    as_json: Annotated[bool, typer.Option("--json", help="文字也按 JSON 输出")] = False,
+) -> None:
+    """分析一段文字或一个文件，不用数据库；关联在文件之内查找。"""
+    from api.batch import triage_file, triage_text
+
+    path = _as_file(source)
+    if path is None:
+        triage_text(sys.stdin.read() if source == "-" else source, model, out, top, as_json)
+    else:
+        triage_file(path, model, out, top, mapping or [])
+
+
+@app.command()
+def links(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    out: Out = None,
+    min_score: Annotated[
+        float, typer.Option("--min-score", min=0.0, max=1.0, help="只列出不低于这个分数的关联")
+    ] = 0.5,
+    model: Model = None,
+    mapping: Mapping = None,
+) -> None:
+    """列出一个文件里的全部关联，每行一条 JSON。"""
+    from api.batch import links_file
+
+    links_file(file, model, out, min_score, mapping or [])
+
+
+@app.command(name="import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    mapping: Mapping = None,
+    database_url: Annotated[str | None, typer.Option("--database-url", help="数据库地址")] = None,
+) -> None:
+    """把一个文件导入数据库；中断后重新运行会接着导，不会重复。"""
+    from api.batch import import_file
+    from api.settings import get_settings
+
+    settings = get_settings()
+    import_file(
+        file,
+        settings.model_copy(update={"database_url": database_url}) if database_url else settings,
+        mapping or [],
+    )
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option("--host", help="监听地址")] = None,
+    port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="监听端口")] = None,
+    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="进程数")] = 1,
+    database_url: Annotated[str | None, typer.Option("--database-url", help="数据库地址")] = None,
+) -> None:
+    """启动服务。"""
+    from api.server import run
+
+    # Worker processes read their settings from the environment.
+    for name, value in (("HOST", host), ("PORT", port), ("DATABASE_URL", database_url)):
+        if value is not None:
+            os.environ[f"FENBAN_{name}"] = str(value)
+    run(workers)
+
+
+@app.command()
+def train(
+    data: Annotated[list[Path] | None, typer.Option("--data", help="带标注的文件；可写多次")] = None,
+    labels: Annotated[
+        list[Path] | None, typer.Option("--labels", help="fenban export labels 导出的快照；可写多次")
+    ] = None,
+    no_seed: Annotated[bool, typer.Option("--no-seed", help="不用自带语料，只学给出的数据")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="输出目录；默认为模型目录，存为新版本")] = None,
+    promote: Annotated[bool, typer.Option("--promote", help="训练后立即启用")] = False,
+) -> None:
+    """训练模型。"""
+    from api.settings import get_settings
+
+    settings = get_settings()
+    arguments = ["train", "--corpora", str(settings.corpora), "--out", str(out or settings.models)]
+    for path in (*(data or ()), *(labels or ())):
+        arguments += ["--data", str(path)]
+    arguments += ["--no-seed"] * no_seed + ["--promote"] * promote
+    _training(arguments)
+
+
+@app.command()
+def evaluate(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    json_out: Annotated[str, typer.Option("--json", help="把指标写成 JSON；- 为标准输出")] = "",
+    model: Model = None,
+) -> None:
+    """用带标注的文件评测模型。"""
+    from api.settings import get_settings
+
+    settings = get_settings()
+    arguments = [
+        "evaluate",
+        str(file),
+        "--models",
+        str(settings.models),
+        "--directory",
+        str(settings.directory),
+    ]
+    arguments += ["--json", json_out] if json_out else []
+    _training(arguments + (["--model", str(model)] if model else []))
+
+
+def _training(arguments: list[str]) -> None:
+    """`api` and `training` never import each other: training runs in a process of its own."""
+    import subprocess
+
+    try:
+        done = subprocess.run([sys.executable, "-m", "training", *arguments], check=False)  # noqa: S603  our own module
+    except KeyboardInterrupt:
+        raise typer.Exit(1) from None
+    raise typer.Exit(done.returncode if done.returncode in {0, 1, 2} else 1)
+
+
+@directory_app.command("check")
+def directory_check(folder: Annotated[Path, typer.Argument(metavar="FOLDER")]) -> None:
+    """检查一个单位目录文件夹，列出每一处问题。"""
+    from api.settings import get_settings
+    from classifier.directory import load_directory
+    from classifier.errors import DirectoryError
+    from classifier.taxonomy import load_taxonomy
+
+    taxonomy = load_taxonomy(get_settings().corpora / "taxonomy")
+    try:
+        directory = load_directory(folder, taxonomy)
+    except DirectoryError as error:
+        for problem in error.problems:
+            typer.echo(problem, err=True)
+        raise
+    typer.echo(
+        f"目录 {folder.name} 没有问题：{len(directory.units)} 个单位，{len(directory.assignments)} 条分类对应，"
+        f"{len(directory.districts)} 个辖区，{len(directory.rules)} 条规则。"
+    )
+
+
+@users_app.command("add")
+def users_add(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    role: Annotated[
+        str, typer.Option("--role", help="intake 接件、reviewer 审核、admin 管理员、auditor 审计")
+    ] = "intake",
+    days: Annotated[int | None, typer.Option("--days", min=0, help="凭证几天后过期；不写则不过期")] = None,
+) -> None:
+    """新增用户并发凭证。凭证只显示这一次。"""
+    from api.service import open_service
+    from api.settings import get_settings
+    from api.store.users import Role, add_user, new_key
+
+    if role not in set(Role):
+        raise typer.BadParameter(f"没有角色 {role}。可用：{'、'.join(Role)}", param_hint="--role")
+    if not name.strip():
+        raise typer.BadParameter("用户名不能为空", param_hint="NAME")
+    with open_service(get_settings()).store.write() as connection:
+        key = new_key(connection, add_user(connection, name, Role(role)).id, days)
+    typer.echo(key)
+
+
+@users_app.command("key")
+def users_key(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    days: Annotated[int | None, typer.Option("--days", min=0, help="凭证几天后过期；不写则不过期")] = None,
+) -> None:
+    """给已有用户发一个新凭证。"""
+    from api.service import open_service
+    from api.settings import get_settings
+    from api.store.users import find_user, new_key
+
+    with open_service(get_settings()).store.write() as connection:
+        typer.echo(new_key(connection, find_user(connection, name).id, days))
+
+
+@users_app.command("disable")
+def users_disable(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
+    """停用用户，其全部凭证立即失效。"""
+    from api.service import open_service
+    from api.settings import get_settings
+    from api.store.users import disable_user
+
+    with open_service(get_settings()).store.write() as connection:
+        disable_user(connection, name)
+    typer.echo(f"已停用 {name}。")
+
+
+@models_app.command("list")
+def models_list() -> None:
+    """列出模型版本，* 为正在启用的。"""
+    from api.settings import get_settings
+    from classifier.errors import BundleError
+    from classifier.registry import Registry
+
+    registry = Registry(get_settings().models)
+    try:
+        active = registry.active().name
+    except BundleError:
+        active = ""
+    for version in registry.versions():
+        typer.echo(f"{'*' if version == active else ' '} {version}")
+
+
+@models_app.command("show")
+def models_show(version: Annotated[str | None, typer.Argument(metavar="VERSION")] = None) -> None:
+    """显示一个模型（默认正在启用的）的训练报告。"""
+    import json
+
+    from api.settings import get_settings
+    from classifier.bundle import load_bundle
+    from classifier.registry import Registry
+
+    registry = Registry(get_settings().models)
+    bundle = load_bundle(registry.path(version) if version else registry.active())
+    typer.echo(json.dumps({"version": bundle.version, **bundle.report}, ensure_ascii=False, indent=1))
+
+
+@models_app.command("promote")
+def models_promote(version: Annotated[str, typer.Argument(metavar="VERSION")]) -> None:
+    """启用一个版本。先完整校验再启用。"""
+    from api.settings import get_settings
+    from classifier.bundle import load_bundle
+    from classifier.registry import Registry
+
+    registry = Registry(get_settings().models)
+    load_bundle(registry.path(version))
+    registry.promote(version)
+    typer.echo(f"已启用 {version}。")
+
+
+@models_app.command("rollback")
+def models_rollback() -> None:
+    """退回上一个启用的版本。"""
+    from api.settings import get_settings
+    from classifier.registry import Registry
+
+    typer.echo(f"已退回 {Registry(get_settings().models).rollback()}。")
+
+
+@export_app.command("labels")
+def export_labels(
+    out: Annotated[Path, typer.Option("-o", "--out", help="输出的 CSV 文件")] = Path("labels.csv"),
+) -> None:
+    """导出人的认定（脱敏），供 fenban train --labels 学习。"""
+    from api.export import write_labels
+    from api.service import open_service
+    from api.settings import get_settings
+
+    count = write_labels(open_service(get_settings()), out)
+    typer.echo(f"已导出 {count} 条认定到 {out}。")
+
+
+def _as_file(source: str) -> Path | None:
+    """The file `source` names, None when it is text. What looks like a file name must exist."""
+    if source == "-" or len(source) > 1_000 or "\n" in source:
+        return None
+    path = Path(source)
+    looks_like_file = path.suffix.lower() in {
+        ".csv",
+        ".tsv",
+        ".txt",
+        ".xlsx",
+        ".xls",
+        ".xlsm",
+        ".xlsb",
+        ".ods",
+        ".jsonl",
+        ".ndjson",
+    }
+    try:
+        return path if looks_like_file or path.is_file() else None
+    except (OSError, ValueError):
+        return None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""An officer decides, or a unit sends back: appended beside the suggestion it answers, with who, when and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping
+
+from api.service import Service
+from api.store.labels import add_decision, add_link_decision, add_return, history_of, links_of
+from api.store.petitions import (
+    DECIDED,
+    RETURNED,
+    Filters,
+    get_petition,
+    latest_suggestion,
+    list_petitions,
+    log_access,
+    sealed_parts,
+    update_current,
+)
+from classifier.errors import InputError, UnknownCodeError
+from classifier.petition import KIND_ALIASES
+
+
+@dataclass(frozen=True, slots=True)
+class LinkVerdict:
+    """Whether the petition with this id is linked as suggested."""
+
+    id: str
+    confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What an officer decided; an empty field was not decided."""
+
+    category: str = ""
+    kind: str = ""
+    unit: str = ""
+    links: tuple[LinkVerdict, ...] = ()
+    reason: str = ""
+
+
+def decide(service: Service, petition_id: str, choice: Choice, user_id: str) -> dict[str, Any]:
+    """Record a decision; returns the petition as it stands now. What was not decided this time keeps its value.
+
+    Raises NotFoundError, UnknownCodeError, InputError when nothing was decided.
+    """
+    if not (choice.category or choice.kind or choice.unit or choice.links):
+        raise InputError("没有写任何认定。请至少认定分类、诉求类型、承办单位或关联中的一项。")
+    values = _checked(service, choice)
+    with service.store.write() as connection:
+        row = get_petition(connection, petition_id)
+        if any(values.values()):
+            # A decision is a whole: what is not decided anew is what held before.
+            whole = {name: values[name] or row[name] for name in values}
+            suggestion_id = latest_suggestion(connection, petition_id)["id"]
+            add_decision(connection, petition_id, suggestion_id, user_id, whole, choice.reason)
+            update_current(connection, petition_id, whole | {"status": DECIDED})
+        for verdict in choice.links:
+            add_link_decision(connection, petition_id, verdict.id, verdict.confirmed, user_id)
+        return _whole(connection, petition_id)
+
+
+def _checked(service: Service, choice: Choice) -> dict[str, str]:
+    engine = service.live.engine()
+    if choice.category and choice.category not in engine.bundle.taxonomy:
+        raise UnknownCodeError(f"分类代码“{choice.category[:20]}”不存在。现有代码见 /v1/taxonomy。")
+    if choice.kind and choice.kind not in KIND_ALIASES:
+        raise UnknownCodeError(
+            f"诉求类型“{choice.kind[:20]}”不存在。可用：申诉求决、建议意见、检举控告、咨询。"
+        )
+    return {
+        "category": choice.category,
+        "kind": KIND_ALIASES[choice.kind].value if choice.kind else "",
+        "unit": _unit_id(service, choice.unit) if choice.unit else "",
+    }
+
+
+def _unit_id(service: Service, text: str) -> str:
+    engine = service.live.engine()
+    unit = engine.router.directory.unit_named(text)
+    if unit is None and not (engine.bundle.unit and text in engine.bundle.unit.classes):
+        raise UnknownCodeError(f"承办单位“{text[:40]}”不在单位目录里。现有单位见 /v1/units。")
+    return unit.id if unit else text
+
+
+def send_back(service: Service, petition_id: str, unit: str, reason: str, user_id: str) -> dict[str, Any]:
+    """A unit returns an assignment (Art. 23: within 5 working days, with reasons): a label for the next model, not a failure.
+
+    Raises NotFoundError, UnknownCodeError, InputError without a reason or when the unit does not hold the petition.
+    """
+    if not reason.strip():
+        raise InputError("退回必须写明理由（条例第二十三条）。")
+    unit_id = _unit_id(service, unit)
+    with service.store.write() as connection:
+        row = get_petition(connection, petition_id)
+        if row["unit"] != unit_id:
+            raise InputError("这件信访件现在不由该单位承办，不能由它退回。")
+        add_return(connection, petition_id, unit_id, reason.strip(), user_id)
+        update_current(connection, petition_id, {"status": RETURNED})
+        return _whole(connection, petition_id)
+
+
+def get_one(service: Service, petition_id: str) -> dict[str, Any]:
+    """A petition with its suggestion, decisions and returns. Raises NotFoundError."""
+    with service.store.read() as connection:
+        return _whole(connection, petition_id)
+
+
+def get_links(service: Service, petition_id: str) -> list[dict[str, Any]]:
+    """Links of a petition in both directions, with their verdicts. Raises NotFoundError."""
+    with service.store.read() as connection:
+        get_petition(connection, petition_id)
+        return [
+            {
+                "id": row["other_id"] if row["petition_id"] == petition_id else row["petition_id"],
+                "kind": row["kind"],
+                "score": row["score"],
+                "evidence": json.loads(row["evidence"]),
+                "confirmed": row["confirmed"],
+            }
+            for row in links_of(connection, petition_id)
+        ]
+
+
+def get_original(service: Service, petition_id: str, user_id: str) -> dict[str, Any]:
+    """The text as given and the contact fields; who opened them is on record. Raises NotFoundError, SecretMismatchError."""
+    with service.store.write() as connection:
+        sealed = sealed_parts(connection, petition_id)
+        log_access(connection, petition_id, user_id)
+    vault = service.vault
+    contact = vault.open(sealed.contact, petition_id) if sealed.contact else {}
+    return vault.open(sealed.original, petition_id) | {"petitioner": contact}
+
+
+def get_page(
+    service: Service, filters: Filters, before: int | None, limit: int
+) -> tuple[Sequence[RowMapping], int | None]:
+    """A page of petitions, newest first, and where the next one begins (None on the last page)."""
+    with service.store.read() as connection:
+        rows = list_petitions(connection, filters, before, limit + 1)
+    return rows[:limit], rows[limit - 1]["seq"] if len(rows) > limit else None
+
+
+def _whole(connection: Connection, petition_id: str) -> dict[str, Any]:
+    row = get_petition(connection, petition_id)
+    suggestion = json.loads(latest_suggestion(connection, petition_id)["answer"])
+    return {**row, "suggestion": suggestion, **history_of(connection, petition_id)}

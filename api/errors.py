@@ -1,0 +1,131 @@
+"""Each error of the kernel as one documented problem type (RFC 9457). A problem says what to do next and carries no petition text."""
+
+from __future__ import annotations
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from classifier.errors import (
+    AccessError,
+    BundleError,
+    ConflictError,
+    EmptyTextError,
+    FenbanError,
+    ForbiddenError,
+    IdempotencyError,
+    InputError,
+    NotFoundError,
+    SecretError,
+    StoreError,
+    StoreUnavailableError,
+    TextTooLongError,
+    UnauthenticatedError,
+    UnknownCodeError,
+)
+
+PROBLEM_JSON = "application/problem+json"
+
+#: HTTP status of each kind of error; the nearest ancestor counts.
+STATUS: dict[type[FenbanError], int] = {
+    InputError: 422,
+    EmptyTextError: 422,
+    TextTooLongError: 413,
+    UnknownCodeError: 422,
+    UnauthenticatedError: 401,
+    ForbiddenError: 403,
+    AccessError: 403,
+    NotFoundError: 404,
+    IdempotencyError: 409,
+    ConflictError: 409,
+    BundleError: 503,
+    SecretError: 503,
+    StoreUnavailableError: 503,
+    StoreError: 500,
+    FenbanError: 500,
+}
+
+TITLES: dict[int, str] = {
+    400: "请求无法识别",
+    401: "没有有效凭证",
+    403: "没有权限",
+    404: "没有找到",
+    405: "不支持这种请求方法",
+    409: "冲突",
+    413: "内容过长",
+    415: "不支持的内容类型",
+    422: "内容有误",
+    500: "服务出错",
+    503: "服务暂不可用",
+}
+
+_log = structlog.get_logger("fenban")
+
+
+def problem(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """`type` is stable: `urn:fenban:problem:<code>`."""
+    body = {
+        "type": f"urn:fenban:problem:{code}",
+        "title": TITLES.get(status, "出错"),
+        "status": status,
+        "detail": detail,
+    }
+    return JSONResponse(body, status, headers, PROBLEM_JSON)
+
+
+def status_of(error: FenbanError) -> int:
+    return next(STATUS[cls] for cls in type(error).__mro__ if cls in STATUS)
+
+
+def install(app: FastAPI) -> None:
+    """Give `app` its error handlers."""
+
+    @app.exception_handler(FenbanError)
+    def known(_: Request, error: FenbanError) -> JSONResponse:
+        headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, UnauthenticatedError) else None
+        return problem(status_of(error), error.code, str(error), headers)
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        # Only where and what kind: pydantic's own text would repeat the input.
+        found = error.errors()
+        first = found[0]
+        where = ".".join(str(part) for part in first["loc"] if part != "body") or "请求体"
+        more = f"，另有 {len(found) - 1} 处" if len(found) > 1 else ""
+        return problem(
+            422, "bad-input", f"“{where[:80]}”有误：{_reason(first['type'], first.get('ctx', {}))}{more}。"
+        )
+
+    @app.exception_handler(HTTPException)
+    def http(_: Request, error: HTTPException) -> JSONResponse:
+        detail = TITLES.get(error.status_code, "出错") + "。请对照 /docs 检查地址和方法。"
+        return problem(error.status_code, f"http-{error.status_code}", detail, dict(error.headers or {}))
+
+    @app.exception_handler(Exception)
+    def unknown(request: Request, error: Exception) -> JSONResponse:
+        # The message of a foreign exception may hold anything, also petition text: only its type is logged.
+        _log.error("unexpected", error=type(error).__name__, path=_route_path(request))
+        return problem(500, "error", "服务内部出错，这次没有存上。请联系管理员查看日志。")
+
+
+def _route_path(request: Request) -> str:
+    return getattr(request.scope.get("route"), "path", "")
+
+
+def _reason(kind: str, context: dict[str, object]) -> str:
+    reasons = {
+        "missing": "没有填写",
+        "json_invalid": "不是合法的 JSON",
+        "extra_forbidden": "没有这个字段",
+        "too_long": f"最多 {context.get('max_length')} 项",
+        "too_short": f"至少 {context.get('min_length')} 项",
+        "string_too_long": f"最多 {context.get('max_length')} 个字符",
+        "string_too_short": f"至少 {context.get('min_length')} 个字符",
+        "greater_than_equal": f"不能小于 {context.get('ge')}",
+        "less_than_equal": f"不能大于 {context.get('le')}",
+        "enum": "不在可用的取值里",
+        "literal_error": "不在可用的取值里",
+    }
+    return reasons.get(kind, "类型或格式不对")

@@ -1,0 +1,158 @@
+"""A petition comes in: triage it, store it with its suggestion and links, in one transaction; the same request again changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Connection
+
+from api.live import Engine
+from api.service import Service
+from api.store.petitions import (
+    Sealed,
+    add_petition,
+    dump_answer,
+    imported,
+    latest_suggestion,
+    new_id,
+    remember,
+    remembered,
+)
+from api.store.terms import DatabaseHistory
+from classifier.errors import ConflictError, IdempotencyError
+from classifier.identity import keyed_hash
+from classifier.petition import Petition, Triage
+from classifier.records import check_text
+from classifier.triage import Triaged, read, triage_each
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A stored petition. `answer` is the suggestion as JSON; `replayed` says the request had been answered before."""
+
+    petition_id: str
+    answer: dict[str, Any]
+    replayed: bool
+
+
+def triage_only(service: Service, petitions: Sequence[Petition], top: int = 3) -> list[Triage]:
+    """Suggestions without storing anything; links are not looked for. Raises InputError, BundleError."""
+    engine = service.live.engine()
+    for petition in petitions:
+        check_text(petition.title, petition.text)
+    readings = [read(p, engine.bundle.tokeniser, service.vault.identity_secret) for p in petitions]
+    return [item.triage for item in triage_each(readings, engine.bundle, None, engine.router, top=top)]
+
+
+def submit(
+    service: Service, petition: Petition, user_id: str, idempotency_key: str | None = None
+) -> Accepted:
+    """Store a petition and what is suggested for it; the petition gets an id of ours.
+
+    With an idempotency key, the same body again gives the first answer; another body raises IdempotencyError. Raises InputError,
+    BundleError, StoreError: then nothing was stored.
+    """
+    check_text(petition.title, petition.text)
+    engine = service.live.engine()
+    body_digest = _body_digest(petition)
+    try:
+        return _submit(service, engine, petition, user_id, idempotency_key, body_digest)
+    except ConflictError as conflict:
+        # Two requests with one key at the same moment: the other one won, its answer is ours.
+        if idempotency_key is None or isinstance(conflict, IdempotencyError):
+            raise
+        with service.store.read() as connection:
+            earlier = _earlier(connection, user_id, idempotency_key, body_digest)
+        if earlier is None:
+            raise
+        return earlier
+
+
+def _submit(
+    service: Service, engine: Engine, petition: Petition, user_id: str, key: str | None, body_digest: str
+) -> Accepted:
+    petition = replace(petition, id=new_id())
+    reading = read(petition, engine.bundle.tokeniser, service.vault.identity_secret)
+    with service.store.write() as connection:
+        earlier = _earlier(connection, user_id, key, body_digest) if key else None
+        if earlier:
+            return earlier
+        triaged = next(triage_each([reading], engine.bundle, DatabaseHistory(connection), engine.router))
+        _add(service, connection, engine, petition, triaged, user_id, None)
+        if key:
+            remember(connection, user_id, key, body_digest, petition.id)
+    return Accepted(petition.id, json.loads(dump_answer(triaged.triage)), replayed=False)
+
+
+def _earlier(connection: Connection, user_id: str, key: str, body_digest: str) -> Accepted | None:
+    row = remembered(connection, user_id, key)
+    if row is None:
+        return None
+    if row["body_digest"] != body_digest:
+        raise IdempotencyError("这个 Idempotency-Key 已用于另一件信访件。请为新的信访件换一个。")
+    answer = json.loads(latest_suggestion(connection, row["petition_id"])["answer"])
+    return Accepted(row["petition_id"], answer, replayed=True)
+
+
+def _body_digest(petition: Petition) -> str:
+    body = asdict(petition) | {"id": ""}
+    return sha256(json.dumps(body, ensure_ascii=True, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def import_batch(
+    service: Service, batch: Sequence[tuple[str, Petition]], user_id: str | None
+) -> Iterator[tuple[str, bool]]:
+    """Store a batch of (import key, petition) in one transaction; yields each key with whether it was new.
+
+    Keys stored already are skipped: an import that was cut off goes on where it stopped. The whole batch is stored or none of it.
+    """
+    engine = service.live.engine()
+    secret = service.vault.identity_secret
+    done: list[tuple[str, bool]] = []
+    with service.store.write() as connection:
+        known = imported(connection, [key for key, _ in batch])
+        fresh = [(key, replace(petition, id=new_id())) for key, petition in batch if key not in known]
+        readings = [read(petition, engine.bundle.tokeniser, secret) for _, petition in fresh]
+        triaged = triage_each(readings, engine.bundle, DatabaseHistory(connection), engine.router)
+        for (key, petition), item in zip(fresh, triaged, strict=True):
+            _add(service, connection, engine, petition, item, user_id, key)
+        done = [(key, key not in known) for key, _ in batch]
+    yield from done
+
+
+def import_keys(service: Service, petitions: Iterable[Petition]) -> Iterator[tuple[str, Petition]]:
+    """Each petition with a key that is the same whenever the same row of an export is read again.
+
+    The key covers the whole row, so that two offices' running numbers never collide; the second of two
+    rows alike in everything is told from the first by its place among them.
+    """
+    seen: dict[str, int] = {}
+    for petition in petitions:
+        row = json.dumps(asdict(petition), ensure_ascii=True, sort_keys=True, default=str)
+        if petition.id.startswith("line-"):
+            row = json.dumps(asdict(petition) | {"id": ""}, ensure_ascii=True, sort_keys=True, default=str)
+        digest = keyed_hash(f"import:{row}", service.vault.identity_secret)
+        seen[digest] = seen.get(digest, 0) + 1
+        yield f"{digest}#{seen[digest]}", petition
+
+
+def _add(
+    service: Service,
+    connection: Connection,
+    engine: Engine,
+    petition: Petition,
+    triaged: Triaged,
+    user_id: str | None,
+    import_key: str | None,
+) -> None:
+    vault = service.vault
+    contact = asdict(petition.petitioner)
+    sealed = Sealed(
+        vault.seal({"title": petition.title, "text": petition.text}, petition.id),
+        vault.seal(contact, petition.id) if any(contact.values()) else None,
+    )
+    add_petition(connection, petition, triaged, sealed, engine.bundle.term_weights, user_id, import_key)

@@ -1,0 +1,147 @@
+"""/v1/triage and /v1/petitions."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import BeforeValidator
+
+from api.decisions import Choice, LinkVerdict, decide, get_links, get_one, get_original, get_page, send_back
+from api.intake import submit, triage_only
+from api.observe import Metrics
+from api.routes.access import Anyone, Officer, Reviewer, ServiceDep
+from api.schemas import (
+    AcceptedOut,
+    DecisionIn,
+    LinksOut,
+    OriginalOut,
+    PetitionDetailOut,
+    PetitionIn,
+    PetitionPageOut,
+    ReturnIn,
+    TriageIn,
+    TriageListOut,
+)
+from api.store.petitions import Filters
+from classifier.dates import parse_date
+from classifier.errors import InputError
+
+router = APIRouter(tags=["信访件"])
+
+_Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="同一件重发时用同一个值，不会存两次",
+    ),
+]
+_Moment = Annotated[datetime | None, BeforeValidator(lambda value: parse_date(value) if value else None)]
+
+
+@router.post("/triage", summary="只分析，不保存")
+def post_triage(body: TriageIn, service: ServiceDep, _: Officer) -> TriageListOut:
+    """一次最多 1,000 件。不查关联、不留痕。"""
+    answers = triage_only(service, [item.to_petition() for item in body.petitions], body.top)
+    return TriageListOut.model_validate({"results": [asdict(answer) for answer in answers]})
+
+
+@router.post("/petitions", status_code=201, summary="收件：分析并保存")
+def post_petition(
+    body: PetitionIn,
+    service: ServiceDep,
+    user: Officer,
+    request: Request,
+    response: Response,
+    key: _Key = None,
+) -> AcceptedOut:
+    """保存信访件和建议；返回即已落盘。带同一 Idempotency-Key 重发同一内容，得到同一编号。"""
+    accepted = submit(service, body.to_petition(), user.id, key)
+    if accepted.replayed:
+        response.status_code = 200
+        response.headers["Idempotent-Replayed"] = "true"
+    else:
+        metrics: Metrics = request.app.state.metrics
+        metrics.petitions.inc()
+        if accepted.answer["abstained"]:
+            metrics.abstained.inc()
+    response.headers["Location"] = f"/v1/petitions/{accepted.petition_id}"
+    return AcceptedOut.model_validate({"id": accepted.petition_id, "suggestion": accepted.answer})
+
+
+@router.get("/petitions", summary="列表，新的在前")
+def list_petitions(
+    service: ServiceDep,
+    _: Anyone,
+    cursor: Annotated[str | None, Query(max_length=100)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    status: Annotated[str, Query(max_length=16, description="待认定、已认定、已退回")] = "",
+    category: Annotated[str, Query(max_length=8, description="分类代码；写上级代码查出其下全部")] = "",
+    kind: Annotated[str, Query(max_length=16)] = "",
+    unit: Annotated[str, Query(max_length=80, description="单位 id")] = "",
+    channel: Annotated[str, Query(max_length=16)] = "",
+    since: _Moment = None,
+    until: _Moment = None,
+) -> PetitionPageOut:
+    filters = Filters(status, category, kind, unit, channel, since, until)
+    rows, following = get_page(service, filters, _decode_cursor(cursor) if cursor else None, limit)
+    return PetitionPageOut.model_validate(
+        {
+            "items": [dict(row) for row in rows],
+            "next_cursor": _encode_cursor(following) if following else None,
+        }
+    )
+
+
+@router.get("/petitions/{petition_id}", summary="一件，连同建议、认定和退回")
+def get_petition(petition_id: str, service: ServiceDep, _: Anyone) -> PetitionDetailOut:
+    return _detail(get_one(service, petition_id))
+
+
+@router.get("/petitions/{petition_id}/original", summary="原文和联系方式（查看会留痕）")
+def get_petition_original(petition_id: str, service: ServiceDep, user: Officer) -> OriginalOut:
+    return OriginalOut.model_validate(get_original(service, petition_id, user.id))
+
+
+@router.get("/petitions/{petition_id}/links", summary="关联：一信多投、重复信访、多人同一事项")
+def get_petition_links(petition_id: str, service: ServiceDep, _: Anyone) -> LinksOut:
+    return LinksOut.model_validate({"items": get_links(service, petition_id)})
+
+
+@router.post("/petitions/{petition_id}/decisions", status_code=201, summary="认定分类、类型、单位、关联")
+def post_decision(
+    petition_id: str, body: DecisionIn, service: ServiceDep, user: Officer
+) -> PetitionDetailOut:
+    verdicts = tuple(LinkVerdict(link.id, link.confirmed) for link in body.links)
+    choice = Choice(body.category, body.kind, body.unit, verdicts, body.reason)
+    return _detail(decide(service, petition_id, choice, user.id))
+
+
+@router.post("/petitions/{petition_id}/returns", status_code=201, summary="承办单位退回")
+def post_return(petition_id: str, body: ReturnIn, service: ServiceDep, user: Reviewer) -> PetitionDetailOut:
+    return _detail(send_back(service, petition_id, body.unit, body.reason, user.id))
+
+
+def _detail(whole: dict[str, Any]) -> PetitionDetailOut:
+    rows = {name: [dict(row) for row in whole[name]] for name in ("decisions", "returns")}
+    return PetitionDetailOut.model_validate(whole | rows)
+
+
+def _encode_cursor(seq: int) -> str:
+    return base64.urlsafe_b64encode(f"seq:{seq}".encode()).decode()
+
+
+def _decode_cursor(cursor: str) -> int:
+    try:
+        name, _, seq = base64.urlsafe_b64decode(cursor.encode("ascii")).decode("ascii").partition(":")
+        if name == "seq" and seq.isdecimal() and len(seq) < 19:
+            return int(seq)
+    except (binascii.Error, ValueError):
+        pass
+    raise InputError("cursor 无效。请用上一页返回的 next_cursor，或去掉它从头开始。")

@@ -1,0 +1,285 @@
+"""What goes over the wire. The answer to a triage has the shape of the command line's JSON lines."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from classifier.dates import parse_date
+from classifier.errors import UnknownCodeError
+from classifier.petition import CHANNEL_ALIASES, Petition, Petitioner
+from classifier.records import MAX_CHARACTERS
+
+_EXAMPLE_TITLE = "小区门口烧烤店油烟扰民"
+_EXAMPLE_TEXT = "我住在青石街道锦和苑3栋，楼下烧烤店每天晚上营业到凌晨两点，油烟直接排到楼道里，多次反映没有人管，请求有关部门处理。"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+def _moment(value: Any) -> Any:
+    return parse_date(value) if isinstance(value, str) and value.strip() else value or None
+
+
+class PetitionerIn(_Model):
+    """信访人。只用于加密保存和带密钥的哈希；不进入任何模型、日志和导出。"""
+
+    name: str = Field(default="", max_length=200, description="姓名")
+    id_number: str = Field(default="", max_length=40, description="身份证号")
+    phone: str = Field(default="", max_length=40, description="电话")
+    address: str = Field(default="", max_length=500, description="住址")
+    account: str = Field(default="", max_length=200, description="网站或热线平台的用户编号")
+
+
+class PetitionIn(_Model):
+    """一件信访件。"""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "title": _EXAMPLE_TITLE,
+                    "text": _EXAMPLE_TEXT,
+                    "channel": "网络",
+                    "received_at": "2026-03-04 21:10",
+                }
+            ]
+        },
+        extra="forbid",
+    )
+
+    id: str = Field(default="", max_length=200, description="来源系统的编号；仅在只分析不保存时原样带回")
+    title: str = Field(default="", max_length=MAX_CHARACTERS, description="标题")
+    text: str = Field(default="", max_length=MAX_CHARACTERS, description="内容")
+    channel: str = Field(default="", max_length=20, description="网络、来信、电话、传真、来访")
+    received_at: Annotated[datetime | None, BeforeValidator(_moment)] = Field(
+        default=None, description="收到时间；2019-03-04、2019/3/4、2019年3月4日 下午3点 等写法都可以"
+    )
+    district: str = Field(default="", max_length=80, description="辖区代码或名称")
+    people: int = Field(default=1, ge=1, le=999_999, description="人数")
+    petitioner: PetitionerIn = Field(default_factory=PetitionerIn)
+
+    def to_petition(self) -> Petition:
+        """Raises UnknownCodeError for a channel nobody has."""
+        channel = CHANNEL_ALIASES.get(self.channel.strip().upper()) if self.channel.strip() else None
+        if self.channel.strip() and channel is None:
+            raise UnknownCodeError("信访渠道不存在。可用：网络、来信、电话、传真、来访。")
+        who = Petitioner(**self.petitioner.model_dump())
+        return Petition(
+            self.id, self.title, self.text, who, channel, self.received_at, self.district.strip(), self.people
+        )
+
+
+class TriageIn(_Model):
+    """只分析、不保存的一批信访件。"""
+
+    petitions: list[PetitionIn] = Field(min_length=1, max_length=1_000)
+    top: int = Field(default=3, ge=1, le=20, description="每件给出几个候选")
+
+
+class EvidenceSpanOut(BaseModel):
+    start: int
+    end: int
+    text: str
+    weight: float
+
+
+class CategoryOut(BaseModel):
+    code: str
+    name: str
+    path: str
+    probability: float
+    evidence: list[EvidenceSpanOut]
+
+
+class KindOut(BaseModel):
+    name: str
+    probability: float
+
+
+class UnitSuggestionOut(BaseModel):
+    id: str
+    name: str
+    role: str
+    score: float
+    grounds: list[str]
+
+
+class LinkEvidenceOut(BaseModel):
+    passages: list[str]
+    terms: list[str]
+    keys: list[str]
+    similarity: float
+
+
+class LinkOut(BaseModel):
+    id: str
+    kind: str
+    score: float
+    evidence: LinkEvidenceOut
+
+
+class LinkWithVerdictOut(LinkOut):
+    confirmed: bool | None = Field(description="是否被人认定；尚未认定为空")
+
+
+class RedactionOut(BaseModel):
+    kind: str
+    start: int
+    end: int
+
+
+class TriageOut(BaseModel):
+    """机器的建议。不是认定。"""
+
+    id: str
+    model_version: str
+    categories: list[CategoryOut]
+    abstained: bool = Field(description="没有把握，请人工判断")
+    kind: KindOut
+    units: list[UnitSuggestionOut]
+    links: list[LinkOut]
+    redactions: list[RedactionOut]
+    warnings: list[str]
+
+
+class TriageListOut(BaseModel):
+    results: list[TriageOut]
+
+
+class AcceptedOut(BaseModel):
+    id: str
+    suggestion: TriageOut
+
+
+class PetitionOut(BaseModel):
+    """一件已保存的信访件（脱敏后）。分类、类型和单位是现在有效的：有认定的用认定，没有的用建议。"""
+
+    id: str
+    title: str
+    text: str
+    channel: str
+    district: str
+    people: int
+    received_at: datetime | None
+    created_at: datetime
+    status: str
+    category: str
+    kind: str
+    unit: str
+
+
+class DecisionOut(BaseModel):
+    id: int
+    suggestion_id: int
+    category: str
+    kind: str
+    unit: str
+    reason: str
+    user_id: str
+    created_at: datetime
+
+
+class ReturnOut(BaseModel):
+    id: int
+    unit: str
+    reason: str
+    user_id: str
+    created_at: datetime
+
+
+class PetitionDetailOut(PetitionOut):
+    suggestion: TriageOut
+    decisions: list[DecisionOut]
+    returns: list[ReturnOut]
+
+
+class PetitionPageOut(BaseModel):
+    items: list[PetitionOut]
+    next_cursor: str | None = Field(description="下一页的 cursor；没有更多时为空")
+
+
+class LinksOut(BaseModel):
+    items: list[LinkWithVerdictOut]
+
+
+class OriginalOut(BaseModel):
+    title: str
+    text: str
+    petitioner: dict[str, str]
+
+
+class LinkVerdictIn(_Model):
+    id: str = Field(max_length=32, description="另一件的编号")
+    confirmed: bool
+
+
+class DecisionIn(_Model):
+    """人的认定。没写的项保持原值。"""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"category": "040206", "unit": "urban_management", "reason": "油烟归城管"}]
+        },
+        extra="forbid",
+    )
+
+    category: str = Field(default="", max_length=8)
+    kind: str = Field(default="", max_length=16)
+    unit: str = Field(default="", max_length=80, description="单位 id 或名称")
+    links: list[LinkVerdictIn] = Field(default_factory=list, max_length=100)
+    reason: str = Field(default="", max_length=2_000)
+
+
+class ReturnIn(_Model):
+    """承办单位退回。"""
+
+    unit: str = Field(max_length=80)
+    reason: str = Field(max_length=2_000)
+
+
+class CategoryNodeOut(BaseModel):
+    code: str
+    name: str
+    parent: str
+    heading: str = Field(description="本单位自己的大类；没有对应时为空")
+
+
+class TaxonomyOut(BaseModel):
+    categories: list[CategoryNodeOut]
+
+
+class UnitOut(BaseModel):
+    id: str
+    name: str
+    parent: str
+    duties: list[str]
+
+
+class UnitsOut(BaseModel):
+    directory: str
+    units: list[UnitOut]
+
+
+class ModelOut(BaseModel):
+    version: str
+    threshold: float
+    report: dict[str, Any]
+
+
+class HealthOut(BaseModel):
+    status: str
+    model_version: str | None = None
+    problems: list[str] = Field(default_factory=list)
+
+
+class ProblemOut(BaseModel):
+    """出错时的回答（application/problem+json）。"""
+
+    type: str
+    title: str
+    status: int
+    detail: str

@@ -1,0 +1,37 @@
+"""Running the service: check everything that can be checked before listening, say what to open, then serve."""
+
+from __future__ import annotations
+
+import sys
+
+import uvicorn
+
+from api.app import create_app
+from api.service import open_service
+from api.settings import Settings, get_settings
+
+
+def run(workers: int) -> None:
+    """Serve until stopped. Raises FenbanError when database, key, model or directory are not in order."""
+    get_settings.cache_clear()
+    settings = get_settings()
+    service = open_service(settings)
+    _announce(settings, service.live.engine().bundle.version)
+    options = {"host": settings.host, "port": settings.port, "access_log": False, "log_level": "warning"}
+    if workers == 1:
+        uvicorn.run(create_app(settings, service), **options)  # type: ignore[arg-type]
+    else:
+        service.close()
+        uvicorn.run("api.app:create_app", factory=True, workers=workers, **options)  # type: ignore[arg-type]
+
+
+def _announce(settings: Settings, version: str) -> None:
+    lines = [f"fenban 已就绪，模型 {version}。", f"打开  http://{settings.host}:{settings.port}/docs"]
+    if settings.admin_file.exists():
+        key = settings.admin_file.read_text(encoding="ascii").strip()
+        lines.append(f"凭证  {key}")
+        lines.append(f"（管理员凭证，存于 {settings.admin_file}；请妥善保管，交接后可删除该文件）")
+    else:
+        lines.append("凭证  用 fenban users key 用户名 发新凭证")
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()

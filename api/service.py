@@ -1,0 +1,62 @@
+"""What a running fenban consists of: settings, store, vault, live model. Opened once, passed to every use case."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from sqlalchemy import insert, select
+
+from api.live import Live
+from api.settings import Settings
+from api.store.session import Store
+from api.store.tables import meta, petitions
+from api.store.users import Role, add_user, any_user, new_key
+from api.vault import Vault, load_key
+from classifier.errors import SecretMismatchError
+
+_KEY_CHECK = "key_check"
+_FIRST_ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    settings: Settings
+    store: Store
+    vault: Vault
+    live: Live
+
+    def close(self) -> None:
+        self.store.close()
+
+
+def open_service(settings: Settings) -> Service:
+    """Open the database, migrate it, check the key against it, and make the first administrator if there is nobody.
+
+    Raises StoreError, SecretError.
+    """
+    store = Store(settings.url)
+    store.migrate()
+    with store.write() as connection:
+        known = connection.execute(select(meta.c.value).where(meta.c.name == _KEY_CHECK)).scalar()
+        has_data = (
+            known is not None or connection.execute(select(petitions.c.seq).limit(1)).first() is not None
+        )
+        vault = Vault(load_key(settings.key.get_secret_value(), settings.key_file, may_create=not has_data))
+        if known is None:
+            connection.execute(insert(meta).values(name=_KEY_CHECK, value=vault.check))
+        elif known != vault.check:
+            raise SecretMismatchError(
+                "密钥不是这个数据库的密钥。请放回原来的密钥文件，或设置原来的 FENBAN_KEY。"
+            )
+        if not any_user(connection):
+            _first_admin(settings, new_key(connection, add_user(connection, _FIRST_ADMIN, Role.ADMIN).id))
+    return Service(settings, store, vault, Live(settings.models, settings.directory))
+
+
+def _first_admin(settings: Settings, key: str) -> None:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.admin_file.unlink(missing_ok=True)
+    descriptor = os.open(settings.admin_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as out:
+        out.write(key + "\n")

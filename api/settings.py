@@ -1,0 +1,53 @@
+"""Every setting, in one place. Each is an environment variable `FENBAN_<NAME>`; docs/deployment.md lists them (tested)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The service's settings. Paths are relative to the working directory."""
+
+    model_config = SettingsConfigDict(env_prefix="FENBAN_", extra="ignore")
+
+    data_dir: Path = Field(
+        default=Path("data"), description="数据目录：嵌入式数据库、密钥文件、首个管理员凭证"
+    )
+    database_url: str = Field(
+        default="", description="数据库地址（SQLAlchemy URL）；留空则用数据目录里的 SQLite 文件 fenban.db"
+    )
+    key: SecretStr = Field(
+        default=SecretStr(""), description="主密钥（32 字节的 base64）；留空则用密钥文件，第一次启动时生成"
+    )
+    models: Path = Field(default=Path("models"), description="模型目录")
+    corpora: Path = Field(default=Path("corpora"), description="自带的分类表、词表和语料所在目录")
+    directory: Path = Field(
+        default=Path("corpora/units/county"), description="单位目录文件夹；本单位可换成自己的"
+    )
+    host: str = Field(default="127.0.0.1", description="监听地址")
+    port: int = Field(default=8000, ge=0, le=65535, description="监听端口")
+    max_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1024, description="一次请求的字节上限")
+    log_level: str = Field(default="INFO", description="日志级别：DEBUG、INFO、WARNING、ERROR")
+
+    @property
+    def url(self) -> str:
+        """The database's SQLAlchemy URL."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'fenban.db'}"
+
+    @property
+    def key_file(self) -> Path:
+        return self.data_dir / "fenban.key"
+
+    @property
+    def admin_file(self) -> Path:
+        """Where the first administrator's credential is kept until someone moves it."""
+        return self.data_dir / "admin.key"
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    return Settings()

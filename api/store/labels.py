@@ -1,0 +1,140 @@
+"""Decisions, returns and link decisions: appended, never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, and_, func, insert, select
+
+from api.store.petitions import now
+from api.store.tables import (
+    decisions,
+    link_decisions,
+    links,
+    petitioner_keys,
+    petitions,
+    returns,
+    suggestions,
+)
+from classifier.errors import NotFoundError
+
+
+def add_decision(
+    connection: Connection,
+    petition_id: str,
+    suggestion_id: int,
+    user_id: str,
+    values: dict[str, str],
+    reason: str,
+) -> None:
+    connection.execute(
+        insert(decisions).values(
+            petition_id=petition_id,
+            suggestion_id=suggestion_id,
+            user_id=user_id,
+            reason=reason,
+            created_at=now(),
+            **values,
+        )
+    )
+
+
+def add_return(connection: Connection, petition_id: str, unit: str, reason: str, user_id: str) -> None:
+    connection.execute(
+        insert(returns).values(
+            petition_id=petition_id, unit=unit, reason=reason, user_id=user_id, created_at=now()
+        )
+    )
+
+
+def add_link_decision(
+    connection: Connection, petition_id: str, other_id: str, confirmed: bool, user_id: str
+) -> None:
+    """Raises NotFoundError when no such link was suggested, in either direction."""
+    link_id = connection.execute(
+        select(links.c.id).where(
+            ((links.c.petition_id == petition_id) & (links.c.other_id == other_id))
+            | ((links.c.petition_id == other_id) & (links.c.other_id == petition_id))
+        )
+    ).scalar()
+    if link_id is None:
+        raise NotFoundError("这两件之间没有可认定的关联。请先查看该件的关联列表。")
+    connection.execute(
+        insert(link_decisions).values(link_id=link_id, confirmed=confirmed, user_id=user_id, created_at=now())
+    )
+
+
+def links_of(connection: Connection, petition_id: str) -> Sequence[RowMapping]:
+    """Links in both directions with their latest verdict (None while undecided), best first."""
+    latest = (
+        select(link_decisions.c.link_id, func.max(link_decisions.c.id).label("id"))
+        .group_by(link_decisions.c.link_id)
+        .subquery()
+    )
+    return (
+        connection.execute(
+            select(links, link_decisions.c.confirmed)
+            .outerjoin(latest, latest.c.link_id == links.c.id)
+            .outerjoin(link_decisions, link_decisions.c.id == latest.c.id)
+            .where((links.c.petition_id == petition_id) | (links.c.other_id == petition_id))
+            .order_by(links.c.score.desc(), links.c.id)
+        )
+        .mappings()
+        .all()
+    )
+
+
+def history_of(connection: Connection, petition_id: str) -> dict[str, Sequence[RowMapping]]:
+    """Decisions and returns of a petition, oldest first."""
+    return {
+        "decisions": connection.execute(
+            select(decisions).where(decisions.c.petition_id == petition_id).order_by(decisions.c.id)
+        )
+        .mappings()
+        .all(),
+        "returns": connection.execute(
+            select(returns).where(returns.c.petition_id == petition_id).order_by(returns.c.id)
+        )
+        .mappings()
+        .all(),
+    }
+
+
+def decided_labels(connection: Connection) -> Iterator[RowMapping]:
+    """Each decided petition with its latest decision, the suggestion decided on, and one identity digest, in order of intake.
+
+    The digest only groups petitions of one petitioner for splitting; the export hashes it once more.
+    """
+    latest = (
+        select(decisions.c.petition_id, func.max(decisions.c.id).label("id"))
+        .group_by(decisions.c.petition_id)
+        .subquery()
+    )
+    key = (
+        select(petitioner_keys.c.seq, func.min(petitioner_keys.c.digest).label("digest"))
+        .group_by(petitioner_keys.c.seq)
+        .subquery()
+    )
+    query: Any = (
+        select(
+            petitions.c.id,
+            petitions.c.title,
+            petitions.c.text,
+            petitions.c.received_at,
+            petitions.c.created_at,
+            petitions.c.channel,
+            decisions.c.category,
+            decisions.c.kind,
+            decisions.c.unit,
+            decisions.c.created_at.label("decided_at"),
+            suggestions.c.model_version,
+            key.c.digest,
+        )
+        .join(latest, latest.c.petition_id == petitions.c.id)
+        .join(decisions, and_(decisions.c.id == latest.c.id))
+        .join(suggestions, suggestions.c.id == decisions.c.suggestion_id)
+        .outerjoin(key, key.c.seq == petitions.c.seq)
+        .order_by(petitions.c.seq)
+    )
+    yield from connection.execution_options(yield_per=500).execute(query).mappings()

@@ -1,0 +1,183 @@
+"""The tables as they are now; `migrations/` is how they came to be. Suggestions, decisions, returns and links are append-only:
+triggers refuse any change (migration 0002)."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite numbers rows only through its own INTEGER PRIMARY KEY.
+_Number = BigInteger().with_variant(Integer, "sqlite")
+_Moment = DateTime(timezone=True)
+
+meta = Table(
+    "meta", metadata, Column("name", String(40), primary_key=True), Column("value", Text, nullable=False)
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", String(80), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    Column("created_at", _Moment, nullable=False),
+    Column("disabled_at", _Moment),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("user_id", ForeignKey("users.id"), nullable=False, index=True),
+    Column("created_at", _Moment, nullable=False),
+    Column("expires_at", _Moment),
+)
+
+petitions = Table(
+    "petitions",
+    metadata,
+    Column("seq", _Number, primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("import_key", String(48), unique=True),
+    Column("channel", String(16), nullable=False, server_default=""),
+    Column("district", String(80), nullable=False, server_default=""),
+    Column("people", Integer, nullable=False, server_default="1"),
+    Column("received_at", _Moment),
+    Column("created_at", _Moment, nullable=False, index=True),
+    Column("created_by", ForeignKey("users.id")),
+    # Redacted; all that is ever searched, shown in lists or exported.
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    # AES-GCM: title and text as given; name, numbers and address of the petitioner.
+    Column("original", LargeBinary, nullable=False),
+    Column("contact", LargeBinary),
+    # The link search's view of the text: int64 hashes and int32 counts, little-endian.
+    Column("term_hashes", LargeBinary, nullable=False),
+    Column("term_counts", LargeBinary, nullable=False),
+    # What holds now: the decision where there is one, else the first suggestion.
+    Column("status", String(16), nullable=False, server_default="待认定", index=True),
+    Column("category", String(8), nullable=False, server_default="", index=True),
+    Column("kind", String(16), nullable=False, server_default=""),
+    Column("unit", String(80), nullable=False, server_default="", index=True),
+)
+
+suggestions = Table(
+    "suggestions",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("petition_id", ForeignKey("petitions.id"), nullable=False, index=True),
+    Column("model_version", String(64), nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("created_at", _Moment, nullable=False),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("petition_id", ForeignKey("petitions.id"), nullable=False, index=True),
+    Column("suggestion_id", ForeignKey("suggestions.id"), nullable=False),
+    Column("category", String(8), nullable=False, server_default=""),
+    Column("kind", String(16), nullable=False, server_default=""),
+    Column("unit", String(80), nullable=False, server_default=""),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("created_at", _Moment, nullable=False),
+)
+
+returns = Table(
+    "returns",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("petition_id", ForeignKey("petitions.id"), nullable=False, index=True),
+    Column("unit", String(80), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("created_at", _Moment, nullable=False),
+)
+
+links = Table(
+    "links",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("petition_id", ForeignKey("petitions.id"), nullable=False),
+    Column("other_id", ForeignKey("petitions.id"), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("score", Float, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("created_at", _Moment, nullable=False),
+    UniqueConstraint("petition_id", "other_id"),
+)
+
+link_decisions = Table(
+    "link_decisions",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("link_id", ForeignKey("links.id"), nullable=False, index=True),
+    Column("confirmed", Boolean, nullable=False),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("created_at", _Moment, nullable=False),
+)
+
+# The two tables of the link index, written in the petition's own transaction.
+petition_terms = Table(
+    "petition_terms",
+    metadata,
+    Column("term", BigInteger, primary_key=True),
+    Column("seq", ForeignKey("petitions.seq"), primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+petitioner_keys = Table(
+    "petitioner_keys",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("digest", String(32), primary_key=True),
+    Column("seq", ForeignKey("petitions.seq"), primary_key=True),
+    sqlite_with_rowid=False,
+)
+Index("ix_petitioner_keys_seq", petitioner_keys.c.seq)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("user_id", ForeignKey("users.id"), primary_key=True),
+    Column("key", String(200), primary_key=True),
+    Column("body_digest", String(64), nullable=False),
+    Column("petition_id", ForeignKey("petitions.id"), nullable=False),
+    Column("created_at", _Moment, nullable=False),
+)
+
+access_log = Table(
+    "access_log",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("petition_id", ForeignKey("petitions.id"), nullable=False, index=True),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("created_at", _Moment, nullable=False),
+)
+
+APPEND_ONLY = ("suggestions", "decisions", "returns", "links", "link_decisions", "access_log")
