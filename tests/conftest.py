@@ -1,0 +1,137 @@
+"""Fixtures all tests share: a really trained tiny bundle, the day-one model, real databases."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+from api.service import Service, open_service
+from api.settings import Settings
+from api.store.session import Store
+from api.store.tables import metadata
+from classifier.bundle import Bundle, load_bundle
+from classifier.directory import load_directory
+from classifier.registry import Registry
+from classifier.routing import Router
+from training.publish import publish
+from training.train import Sources, train
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared" / "data"
+#: Branches of the seed corpus that the tiny bundle is trained on: few enough to take two seconds.
+_TINY_BRANCHES = ("04", "15")
+
+
+class _NoProgress:
+    @contextmanager
+    def step(self, name: str, total: int | None) -> Iterator[Callable[[], None]]:
+        yield lambda: None
+
+
+@pytest.fixture(scope="session")
+def tiny_corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpora folder with the whole taxonomy and directories but two branches of seed and lexicon."""
+    folder = tmp_path_factory.mktemp("corpora")
+    shutil.copytree(ROOT / "corpora" / "taxonomy", folder / "taxonomy")
+    shutil.copytree(ROOT / "corpora" / "units", folder / "units")
+    for kind, suffix in (("seed", "jsonl"), ("lexicon", "csv")):
+        (folder / kind).mkdir()
+        for branch in _TINY_BRANCHES:
+            shutil.copy(ROOT / "corpora" / kind / f"{branch}.{suffix}", folder / kind)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def models(tiny_corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry whose active version is the tiny bundle."""
+    folder = tmp_path_factory.mktemp("registry") / "models"
+    publish(train(Sources(tiny_corpora), _NoProgress()), folder, promote=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bundle(models: Path) -> Bundle:
+    """The tiny bundle, loaded from disk."""
+    return load_bundle(Registry(models).active())
+
+
+@pytest.fixture(scope="session")
+def router(bundle: Bundle) -> Router:
+    directory = load_directory(ROOT / "corpora" / "units" / "county", bundle.taxonomy)
+    return Router(directory, bundle.taxonomy, bundle.tokeniser)
+
+
+@pytest.fixture(scope="session")
+def day_one() -> Bundle:
+    """The model that `make` built from the whole corpus."""
+    if not (ROOT / "models" / "ACTIVE").exists():
+        pytest.skip("no day-one model: run `make model` first")
+    return load_bundle(Registry(ROOT / "models").active())
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real messages, for tests marked `shared`."""
+    if not SHARED.is_dir():
+        pytest.skip("../shared/data is not here: figures on real messages are not checked")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def _postgres_url() -> Iterator[str | None]:
+    """A database of this run's own on the server of FENBAN_TEST_POSTGRES, dropped at the end; None without one."""
+    given = os.environ.get("FENBAN_TEST_POSTGRES")
+    if not given:
+        yield None
+        return
+    name = f"fenban_test_{uuid.uuid4().hex[:12]}"
+    admin = create_engine(given, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield make_url(given).set(database=name).render_as_string(hide_password=False)
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, _postgres_url: str | None) -> Iterator[str]:
+    """An empty, migrated database of each kind; the PostgreSQL half skips where none is configured."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'data' / 'fenban.db'}"
+        return
+    if _postgres_url is None:
+        pytest.skip("FENBAN_TEST_POSTGRES is not set")
+    store = Store(_postgres_url)
+    store.migrate()
+    with store.write() as connection:
+        tables = ", ".join(table.name for table in metadata.sorted_tables)
+        connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+    store.close()
+    yield _postgres_url
+
+
+@pytest.fixture
+def settings(database_url: str, models: Path, tmp_path: Path) -> Settings:
+    """Settings of a service on a fresh database with the tiny model."""
+    return Settings(
+        data_dir=tmp_path / "data",
+        database_url=database_url,
+        models=models,
+        corpora=ROOT / "corpora",
+        directory=ROOT / "corpora" / "units" / "county",
+    )
+
+
+@pytest.fixture
+def service(settings: Settings) -> Iterator[Service]:
+    opened = open_service(settings)
+    yield opened
+    opened.close()
