@@ -57,5 +57,5 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
     app.middleware("http")(observe)
     app.include_router(health.router)
     for module in (petitions, reference):
-        app.include_router(module.router, prefix="/v1", responses=_PROBLEMS)
+        app.include_router(module.router, responses=_PROBLEMS)
     return app

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from itertools import islice
+from io import TextIOWrapper
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -31,7 +32,7 @@ from api.settings import Settings, get_settings
 from classifier.bundle import Bundle, load_bundle
 from classifier.directory import load_directory
 from classifier.links.find import find_links
-from classifier.links.history import MemoryHistory
+from classifier.links.history import FILE_CANDIDATE_CAP, MemoryHistory
 from classifier.links.terms import link_entry
 from classifier.petition import LINK_NAMES, Petition, Triage
 from classifier.records import Reject, check_text, count_rows, parse_mapping, petitions
@@ -75,7 +76,7 @@ def links_file(
 ) -> None:
     """Every link found in a file: `a` is the later petition, `b` the earlier one."""
     bundle = _bundle(model)
-    history = MemoryHistory(bundle.term_weights)
+    history = MemoryHistory(bundle.term_weights, FILE_CANDIDATE_CAP)
     secret = os.urandom(32)
     with _writer(out) as file, _rows(path, mapping, "查找关联") as rows:
         for petition in rows:
@@ -117,16 +118,19 @@ def _engine(model: Path | None) -> Engine:
 def _rows(path: Path, mapping: list[str], task: str) -> Iterator[Iterator[Petition]]:
     """The petitions of a file under a progress bar; rows that are none go to the rejects file and are counted at the end."""
     found = petitions(path, parse_mapping(mapping))
+    # A file that cannot be read says so here, before any bar is drawn.
+    first = list(islice(found, 1))
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
     rejects = _Rejects(path)
     total = count_rows(path) if path.is_file() else None
     with Progress(*columns, console=_console) as bars, rejects:
         bar = bars.add_task(task, total=total)
-        yield _good(found, rejects, lambda: bars.advance(bar))
+        yield _good(chain(first, found), rejects, lambda: bars.advance(bar))
         done = bars.tasks[0].completed
         bars.update(bar, total=done, completed=done)
     if rejects.count:
-        _console.print(f"{rejects.count} 行有误，已写入 {rejects.path}，其余照常处理。", highlight=False)
+        note = f"{rejects.count} 行有误，已写入 {rejects.path}，其余照常处理。"
+        _console.print(note, highlight=False, markup=False, soft_wrap=True)
 
 
 def _good(found: Iterator[Any], rejects: _Rejects, tick: Callable[[], object]) -> Iterator[Petition]:
@@ -172,6 +176,8 @@ def _batches(rows: Iterator[Petition], size: int) -> Iterator[list[Petition]]:
 def _writer(out: Path | None) -> Iterator[TextIO]:
     """Standard output, or a file that appears whole when all is written: a run cut off leaves no half answer behind."""
     if out is None or str(out) == "-":
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")  # JSON is UTF-8 on a GBK console, too
         yield sys.stdout
         return
     with replacing(out) as temporary, temporary.open("w", encoding="utf-8", errors="replace") as file:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +42,10 @@ Mapping = Annotated[list[str] | None, typer.Option("--map", help="列名对应�
 
 def main() -> None:
     """The console script: every expected failure is one line on stderr and exit code 1."""
+    # A console of another encoding (GBK) lacks some characters: better a question mark than a crash.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app()
     except FenbanError as problem:
@@ -73,10 +78,12 @@ def triage(
 ) -> None:
     """分析一段文字或一个文件，不用数据库；关联在文件之内查找。"""
     from api.batch import triage_file, triage_text
+    from classifier.records import decode
 
     path = _as_file(source)
     if path is None:
-        triage_text(sys.stdin.read() if source == "-" else source, model, out, top, as_json)
+        text = decode(sys.stdin.buffer.read(), "标准输入") if source == "-" else source
+        triage_text(text, model, out, top, as_json)
     else:
         triage_file(path, model, out, top, mapping or [])
 
@@ -180,7 +187,8 @@ def _training(arguments: list[str]) -> None:
     import subprocess
 
     try:
-        done = subprocess.run([sys.executable, "-m", "training", *arguments], check=False)  # noqa: S603  our own module
+        # -P: a folder or file called `training` where the user stands must not be taken for ours.
+        done = subprocess.run([sys.executable, "-P", "-m", "training", *arguments], check=False)  # noqa: S603  our own module
     except KeyboardInterrupt:
         raise typer.Exit(1) from None
     raise typer.Exit(done.returncode if done.returncode in {0, 1, 2} else 1)
@@ -300,11 +308,20 @@ def models_promote(version: Annotated[str, typer.Argument(metavar="VERSION")]) -
 
 @models_app.command("rollback")
 def models_rollback() -> None:
-    """退回上一个启用的版本。"""
+    """退回上一个启用的版本。那个版本读不出来时保持原样。"""
     from api.settings import get_settings
+    from classifier.bundle import load_bundle
+    from classifier.errors import BundleError
     from classifier.registry import Registry
 
-    typer.echo(f"已退回 {Registry(get_settings().models).rollback()}。")
+    registry = Registry(get_settings().models)
+    version = registry.rollback()
+    try:
+        load_bundle(registry.active())
+    except BundleError:
+        registry.rollback()
+        raise
+    typer.echo(f"已退回 {version}。")
 
 
 @export_app.command("labels")

@@ -5,8 +5,12 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from sqlalchemy import Connection, select
+
 from api.service import Service
-from api.store.labels import decided_labels
+from api.store.labels import decided_labels, petitioner_groups
+from api.store.petitions import RETURNED
+from api.store.tables import petitions
 from classifier.identity import keyed_hash
 from classifier.registry import replacing
 
@@ -29,7 +33,8 @@ def write_labels(service: Service, out: Path) -> int:
     """Write the snapshot whole or not at all; returns the number of decided petitions.
 
     `group` is a hash of a hash of an identity key: it keeps one petitioner's petitions on one side of a split and says nothing else.
-    `unit` is the unit's name, so that the snapshot outlives a change of ids.
+    `unit` is the unit's name, so that the snapshot outlives a change of ids; it is empty while the unit decided on has sent the
+    petition back, for then it is known to be wrong.
     """
     directory = service.live.engine().router.directory
     count = 0
@@ -37,19 +42,24 @@ def write_labels(service: Service, out: Path) -> int:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         with service.store.read() as connection:
+            groups = petitioner_groups(connection)
+            returned = _returned(connection)
             for row in decided_labels(connection):
-                unit = directory.units.get(row["unit"])
-                group = (
-                    keyed_hash(f"group:{row['digest']}", service.vault.identity_secret)
-                    if row["digest"]
-                    else ""
-                )
+                decided = "" if row["id"] in returned else row["unit"]
+                unit = directory.units.get(decided)
+                digest = groups.get(row["seq"])
+                group = keyed_hash(f"group:{digest}", service.vault.identity_secret) if digest else ""
                 writer.writerow(
                     [
                         row["id"], row["title"], row["text"], row["channel"], row["received_at"] or row["created_at"],
-                        row["category"], row["kind"], unit.name if unit else row["unit"], group, row["decided_at"],
+                        row["category"], row["kind"], unit.name if unit else decided, group, row["decided_at"],
                         row["model_version"],
                     ]
                 )  # fmt: skip
                 count += 1
     return count
+
+
+def _returned(connection: Connection) -> set[str]:
+    query = select(petitions.c.id).where(petitions.c.status == RETURNED)
+    return set(connection.execute(query).scalars())

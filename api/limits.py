@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
@@ -26,19 +28,25 @@ class BodyLimit:
         if declared.isdigit() and int(declared) > self._most:
             await self._refuse(scope, receive, send)
             return
-        seen = 0
+        seen, over = 0, False
 
         async def counted() -> Message:
-            nonlocal seen
+            nonlocal seen, over
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > self._most:
+                over = True
                 raise _TooLarge
             return message
 
-        try:
-            await self._app(scope, counted, send)
-        except _TooLarge:
+        async def unless_over(message: Message) -> None:
+            # The framework answers 400 to any error while it reads a body: that answer is dropped, ours is sent.
+            if not over:
+                await send(message)
+
+        with suppress(_TooLarge):
+            await self._app(scope, counted, unless_over)
+        if over:
             await self._refuse(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:

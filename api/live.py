@@ -63,6 +63,9 @@ class Live:
                 self.problem = None
             except FenbanError as problem:
                 self.problem = str(problem)
+            except Exception as problem:
+                # Whatever a broken bundle makes of the loader: the model that serves goes on serving.
+                self.problem = f"模型加载失败（{type(problem).__name__}）。请换一个版本，或重新训练。"
             self._loaded = pointer
 
     def _pointer(self) -> str:

@@ -11,6 +11,7 @@ import structlog
 from fastapi import Request, Response
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from api.errors import unexpected
 from api.store.petitions import new_id
 
 Next = Callable[[Request], Awaitable[Response]]
@@ -61,6 +62,8 @@ async def observe(request: Request, call_next: Next) -> Response:
     structlog.contextvars.bind_contextvars(request_id=request_id)
     try:
         response = await call_next(request)
+    except Exception as error:
+        response = unexpected(error)
     finally:
         structlog.contextvars.clear_contextvars()
     seconds = time.perf_counter() - started

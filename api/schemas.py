@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from classifier.dates import parse_date
-from classifier.errors import UnknownCodeError
+from classifier.errors import DateError, UnknownCodeError
 from classifier.petition import CHANNEL_ALIASES, Petition, Petitioner
 from classifier.records import MAX_CHARACTERS
 
@@ -20,8 +20,14 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def _moment(value: Any) -> Any:
-    return parse_date(value) if isinstance(value, str) and value.strip() else value or None
+def moment(value: Any) -> datetime | None:
+    """A date as written, a number included: 20190304 is that day, not seconds since 1970. Raises DateError without the value."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    try:
+        return parse_date(value if isinstance(value, datetime) else str(value))
+    except DateError:
+        raise DateError("日期无法识别。请写成 2019-03-04 或 2019-03-04 11:38:34。") from None
 
 
 class PetitionerIn(_Model):
@@ -52,10 +58,11 @@ class PetitionIn(_Model):
     )
 
     id: str = Field(default="", max_length=200, description="来源系统的编号；仅在只分析不保存时原样带回")
-    title: str = Field(default="", max_length=MAX_CHARACTERS, description="标题")
-    text: str = Field(default="", max_length=MAX_CHARACTERS, description="内容")
+    # check_text keeps this bound, on both together: one kind of fault, one problem type.
+    title: str = Field(default="", description="标题", json_schema_extra={"maxLength": MAX_CHARACTERS})
+    text: str = Field(default="", description="内容", json_schema_extra={"maxLength": MAX_CHARACTERS})
     channel: str = Field(default="", max_length=20, description="网络、来信、电话、传真、来访")
-    received_at: Annotated[datetime | None, BeforeValidator(_moment)] = Field(
+    received_at: Annotated[datetime | None, BeforeValidator(moment)] = Field(
         default=None, description="收到时间；2019-03-04、2019/3/4、2019年3月4日 下午3点 等写法都可以"
     )
     district: str = Field(default="", max_length=80, description="辖区代码或名称")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 
 from api.live import Live
 from api.settings import Settings
@@ -13,7 +13,7 @@ from api.store.session import Store
 from api.store.tables import meta, petitions
 from api.store.users import Role, add_user, any_user, new_key
 from api.vault import Vault, load_key
-from classifier.errors import SecretMismatchError
+from classifier.errors import SecretError, SecretMismatchError
 
 _KEY_CHECK = "key_check"
 _FIRST_ADMIN = "admin"
@@ -36,27 +36,38 @@ def open_service(settings: Settings) -> Service:
     Raises StoreError, SecretError.
     """
     store = Store(settings.url)
-    store.migrate()
-    with store.write() as connection:
-        known = connection.execute(select(meta.c.value).where(meta.c.name == _KEY_CHECK)).scalar()
-        has_data = (
-            known is not None or connection.execute(select(petitions.c.seq).limit(1)).first() is not None
-        )
-        vault = Vault(load_key(settings.key.get_secret_value(), settings.key_file, may_create=not has_data))
-        if known is None:
-            connection.execute(insert(meta).values(name=_KEY_CHECK, value=vault.check))
-        elif known != vault.check:
-            raise SecretMismatchError(
-                "密钥不是这个数据库的密钥。请放回原来的密钥文件，或设置原来的 FENBAN_KEY。"
-            )
-        if not any_user(connection):
-            _first_admin(settings, new_key(connection, add_user(connection, _FIRST_ADMIN, Role.ADMIN).id))
+    try:
+        store.migrate()
+        with store.write() as connection:
+            vault = _unlock(settings, connection)
+            if not any_user(connection):
+                admin = add_user(connection, _FIRST_ADMIN, Role.ADMIN)
+                _keep_admin_key(settings, new_key(connection, admin.id))
+    except BaseException:
+        store.close()
+        raise
     return Service(settings, store, vault, Live(settings.models, settings.directory))
 
 
-def _first_admin(settings: Settings, key: str) -> None:
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    settings.admin_file.unlink(missing_ok=True)
-    descriptor = os.open(settings.admin_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as out:
-        out.write(key + "\n")
+def _unlock(settings: Settings, connection: Connection) -> Vault:
+    known = connection.execute(select(meta.c.value).where(meta.c.name == _KEY_CHECK)).scalar()
+    has_data = known is not None or connection.execute(select(petitions.c.seq).limit(1)).first() is not None
+    vault = Vault(load_key(settings.key.get_secret_value(), settings.key_file, may_create=not has_data))
+    if known is None:
+        connection.execute(insert(meta).values(name=_KEY_CHECK, value=vault.check))
+    elif known != vault.check:
+        raise SecretMismatchError("密钥不是这个数据库的密钥。请放回原来的密钥文件，或设置原来的 FENBAN_KEY。")
+    return vault
+
+
+def _keep_admin_key(settings: Settings, key: str) -> None:
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        settings.admin_file.unlink(missing_ok=True)
+        descriptor = os.open(settings.admin_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as out:
+            out.write(key + "\n")
+    except OSError as problem:
+        raise SecretError(
+            f"管理员凭证存不进数据目录（{type(problem).__name__}）。请检查目录、权限和磁盘。"
+        ) from None

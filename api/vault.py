@@ -79,13 +79,18 @@ def load_key(given: str, file: Path, *, may_create: bool) -> bytes:
         raise SecretMissingError(
             f"找不到密钥文件 {file.name}，而数据库里已有加密的数据。请把原来的密钥文件放回数据目录，或设置 FENBAN_KEY。"
         )
-    file.parent.mkdir(parents=True, exist_ok=True)
     key = os.urandom(_KEY_BYTES)
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as out:
-        out.write(base64.b64encode(key).decode() + "\n")
-        out.flush()
-        os.fsync(out.fileno())
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as out:
+            out.write(base64.b64encode(key).decode() + "\n")
+            out.flush()
+            os.fsync(out.fileno())
+    except OSError as problem:
+        raise SecretError(
+            f"密钥文件 {file.name} 建不了（{type(problem).__name__}）。请检查数据目录、权限和磁盘。"
+        ) from None
     return key
 
 

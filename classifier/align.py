@@ -20,8 +20,8 @@ class Edit:
 class Alignment:
     """Maps spans of a rewritten text to the text before. Outside the edits both run in step.
 
-    Inside an edit that kept its length, characters map one to one; inside any other, a position maps to
-    the edit's whole extent, so that a span mapped back always covers what it came from.
+    Inside an edit a position maps to the edit's whole extent, so that a span mapped back always covers what it came
+    from: whoever rewrites character for character gives an edit a character.
     """
 
     __slots__ = ("_earlier", "_edits", "_new_starts")
@@ -46,8 +46,6 @@ class Alignment:
         edit = self._edits[index]
         if at >= edit.new_end:
             return edit.end + (at - edit.new_end)
-        if edit.end - edit.start == edit.new_end - edit.new_start:
-            return edit.start + (at - edit.new_start)
         return edit.end - 1 if is_end else edit.start
 
 

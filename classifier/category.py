@@ -13,15 +13,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from classifier.features import Document, Floats, Vectoriser
+from classifier.features import Document, Floats, Occurrences
 from classifier.lexicon import Lexicon
 from classifier.taxonomy import Taxonomy
 
 # Evidence shown: at most this many spans, each holding at least this share of the strongest character's weight.
 _MOST_SPANS = 5
 _SPAN_FLOOR = 0.3
-# Two spans this close are one: a phrase reads better than its halves.
-_SPAN_GAP = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,68 +77,69 @@ class Span:
     weight: float
 
 
-def spans_for(
-    model: LinearModel, index: int, vectoriser: Vectoriser, document: Document, row: sparse.csr_matrix[Any]
-) -> tuple[Span, ...]:
-    """The spans of `document` that carried class `index`, strongest first. `row` is the document's row of features."""
-    found = vectoriser.occurrences(document)
-    if not len(found.columns):
-        return ()
-    # A column's value is shared by all its occurrences, an occurrence's weight by all its characters.
-    counts = np.bincount(found.columns, minlength=vectoriser.width)[found.columns]
-    values = _values_at(row, found.columns)
-    weight = values * model.contributions(found.columns, index) / counts / (found.ends - found.starts)
-    steps = np.zeros(len(document.text) + 1)
-    np.add.at(steps, found.starts, weight)
-    np.add.at(steps, found.ends, -weight)
-    by_character = np.cumsum(steps[:-1])
-    total = by_character[by_character > 0].sum()
-    if total <= 0:
-        return ()
-    strong = by_character >= max(_SPAN_FLOOR * by_character.max(), 1e-9)
-    spans = [
-        Span(start, end, float(round(by_character[start:end].sum() / total, 4)))
-        for start, end in _word_edges(_runs(strong), document)
-    ]
-    return tuple(sorted(spans, key=lambda s: (-s.weight, s.start))[:_MOST_SPANS])
+class Explainer:
+    """Reads off which characters of one document carried a class. Made once a document, asked once a class."""
+
+    def __init__(
+        self, model: LinearModel, document: Document, found: Occurrences, row: sparse.csr_matrix[Any]
+    ) -> None:
+        """`found` are the document's own occurrences, `row` its row of features."""
+        self._model = model
+        self._document = document
+        self._word_edges = np.cumsum([0, *map(len, document.words)])
+        self._columns = found.columns
+        self._starts, self._ends = found.starts, found.ends
+        # A column's value is shared by all its occurrences, an occurrence's weight by all its characters.
+        at = np.searchsorted(row.indices, found.columns)
+        counts = np.bincount(at, minlength=len(row.indices))
+        self._shares = (row.data / np.maximum(counts, 1))[at] / (found.ends - found.starts)
+
+    def spans(self, index: int) -> tuple[Span, ...]:
+        """The spans that carried class `index`, strongest first; empty when nothing spoke for it."""
+        if not len(self._columns):
+            return ()
+        weight = self._shares * self._model.contributions(self._columns, index)
+        length = len(self._document.text) + 1
+        steps = np.bincount(self._starts, weights=weight, minlength=length)
+        steps -= np.bincount(self._ends, weights=weight, minlength=length)
+        by_character = np.cumsum(steps[:-1])
+        for_class = float(by_character[by_character > 0].sum())
+        if for_class <= 0:
+            return ()
+        running = np.concatenate([[0.0], np.cumsum(by_character)])
+        strong = by_character >= _SPAN_FLOOR * by_character.max()
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], strong, [False]]).astype(np.int8))).reshape(
+            -1, 2
+        )
+        strongest = np.argsort(running[edges[:, 0]] - running[edges[:, 1]], kind="stable")[:_MOST_SPANS]
+        spans = []
+        for start, end in self._whole_words(np.sort(edges[strongest], axis=0)):
+            share = float(running[end] - running[start]) / for_class
+            if share > 0:
+                spans.append(Span(start, end, min(round(share, 4), 1.0)))
+        return tuple(sorted(spans, key=lambda span: (-span.weight, span.start)))
+
+    def _whole_words(self, runs: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
+        """Widen runs, in rising order, to whole words, so that no span begins in the middle of one; runs that meet become one."""
+        edges = self._word_edges
+        starts = edges[np.searchsorted(edges, runs[:, 0], side="right") - 1].tolist()
+        ends = edges[np.searchsorted(edges, runs[:, 1], side="left")].tolist()
+        widened: list[tuple[int, int]] = []
+        for start, end in zip(starts, ends, strict=True):
+            if widened and start <= widened[-1][1]:
+                widened[-1] = (widened[-1][0], max(end, widened[-1][1]))
+            else:
+                widened.append((start, end))
+        return [_trimmed(self._document.text, start, end) for start, end in widened]
 
 
-def _values_at(row: sparse.csr_matrix[Any], columns: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    at = np.minimum(np.searchsorted(row.indices, columns), max(len(row.indices) - 1, 0))
-    values: npt.NDArray[np.float32] = np.where(row.indices[at] == columns, row.data[at], 0)
-    return values
-
-
-def _runs(flags: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
-    runs: list[tuple[int, int]] = []
-    for start, end in edges.reshape(-1, 2).tolist():
-        if runs and start - runs[-1][1] <= _SPAN_GAP:
-            runs[-1] = (runs[-1][0], end)
-        else:
-            runs.append((start, end))
-    return runs
-
-
-def _word_edges(runs: list[tuple[int, int]], document: Document) -> list[tuple[int, int]]:
-    """Widen runs to whole words, so that no span begins in the middle of one; runs that meet become one."""
-    edges = np.cumsum([0, *map(len, document.words)])
-    widened: list[tuple[int, int]] = []
-    for start, end in runs:
-        start = int(edges[np.searchsorted(edges, start, side="right") - 1])
-        end = int(edges[np.searchsorted(edges, end, side="left")])
-        if widened and start <= widened[-1][1]:
-            widened[-1] = (widened[-1][0], max(end, widened[-1][1]))
-        else:
-            widened.append((start, end))
-    return [_trimmed(document.text, start, end) for start, end in widened]
+_TRIM = " \n，。、；：！？,.;:!?"
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span without blanks and punctuation at its ends."""
     piece = text[start:end]
-    return start + len(piece) - len(piece.lstrip(" \n，。、；：！？,.;:!?")), end - len(piece) + len(
-        piece.rstrip(" \n，。、；：！？,.;:!?")
-    )
+    return start + len(piece) - len(piece.lstrip(_TRIM)), start + len(piece.rstrip(_TRIM))
 
 
 def level1(

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -54,11 +55,25 @@ def is_word(token: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Occurrences:
-    """Where each column of one document stands: `columns[i]` covers characters `starts[i]:ends[i]`."""
+    """Where the columns of a batch stand: `columns[i]` covers characters `starts[i]:ends[i]` of document `rows[i]`.
 
+    Rows rise within each of the parts (words, title words, 2-grams, 3-grams) that `parts` bounds.
+    """
+
+    rows: Ints
     columns: Ints
     starts: Ints
     ends: Ints
+    parts: tuple[int, ...]
+
+    def of(self, row: int) -> Occurrences:
+        """Those of one document."""
+        picked = []
+        for first, last in pairwise(self.parts):
+            low, high = np.searchsorted(self.rows[first:last], (row, row + 1)) + first
+            picked.append(np.arange(low, high))
+        at = np.concatenate(picked)
+        return Occurrences(self.rows[at], self.columns[at], self.starts[at], self.ends[at], (0, len(at)))
 
 
 class Vectoriser:
@@ -112,9 +127,11 @@ class Vectoriser:
             words.update(set(document.words))
             title_words.update(set(_title_words(document)))
         for start in range(0, len(documents), 1_000):
-            rows, hashed, _ = _grams(documents[start : start + 1_000])
-            seen = np.unique(rows * _BUCKETS + hashed) % _BUCKETS
-            bucket_df += np.bincount(seen, minlength=_BUCKETS).astype(np.int32)
+            seen = [
+                rows * _BUCKETS + hashed for _, rows, hashed, _ in _grams(documents[start : start + 1_000])
+            ]
+            buckets_seen = np.unique(np.concatenate(seen)) % _BUCKETS
+            bucket_df += np.bincount(buckets_seen, minlength=_BUCKETS).astype(np.int32)
         kept_words = _frequent(words, max_words)
         kept_title = _frequent(title_words, max_words // 4)
         frequent = np.flatnonzero(bucket_df >= 2)
@@ -132,24 +149,39 @@ class Vectoriser:
 
     def transform(self, documents: Sequence[Document]) -> sparse.csr_matrix[Any]:
         """Shape (len(documents), width), float32, sorted indices."""
-        rows: list[npt.NDArray[np.int64]] = []
-        columns: list[npt.NDArray[np.int64]] = []
-        word_column, title_column = self._word_column, self._title_column
-        for row, document in enumerate(documents):
-            found = [c for c in map(word_column.get, document.words) if c is not None]
-            if document.title_length:
-                found += [c for c in map(title_column.get, _title_words(document)) if c is not None]
-            columns.append(np.array(found, dtype=np.int64))
-            rows.append(np.full(len(found), row, dtype=np.int64))
-        gram_rows, hashed, _ = _grams(documents)
-        gram_columns = self._bucket_column[hashed]
-        known = gram_columns >= 0
-        rows.append(gram_rows[known])
-        columns.append(gram_columns[known].astype(np.int64))
-        return self._weigh(np.concatenate(rows), np.concatenate(columns), len(documents))
+        return self.weigh(self.occurrences(documents), len(documents))
 
-    def _weigh(self, rows: Ints, columns: Ints, height: int) -> sparse.csr_matrix[Any]:
-        keys, counts = np.unique(rows * self.width + columns, return_counts=True)
+    def occurrences(self, documents: Sequence[Document]) -> Occurrences:
+        """Every place of the documents' texts that a column looks at."""
+        words = [word for document in documents for word in document.words]
+        rows = np.repeat(np.arange(len(documents)), [len(document.words) for document in documents])
+        lengths = np.fromiter(map(len, words), dtype=np.int64, count=len(words))
+        # Words joined are the text: running lengths, less what the documents before took, are positions.
+        before = np.concatenate([[0], np.cumsum([len(document.text) for document in documents])])
+        ends = np.cumsum(lengths) - before[rows]
+        starts = ends - lengths
+        get = self._word_column.get
+        columns = np.array([get(word, -1) for word in words], dtype=np.int64)
+        in_title = np.flatnonzero(
+            starts < np.array([d.title_length for d in documents], dtype=np.int64)[rows]
+        )
+        get = self._title_column.get
+        title_columns = np.array([get(words[i], -1) for i in in_title.tolist()], dtype=np.int64)
+        pieces = [
+            (columns, rows, starts, ends),
+            (title_columns, rows[in_title], starts[in_title], ends[in_title]),
+        ]
+        for size, gram_rows, hashed, gram_starts in _grams(documents):
+            gram_columns = self._bucket_column[hashed].astype(np.int64)
+            pieces.append((gram_columns, gram_rows, gram_starts, gram_starts + size))
+        kept = [tuple(array[piece[0] >= 0] for array in piece) for piece in pieces]
+        joined = [np.concatenate(arrays) for arrays in zip(*kept, strict=True)]
+        parts = tuple(np.cumsum([0, *(len(piece[0]) for piece in kept)]).tolist())
+        return Occurrences(joined[1], joined[0], joined[2], joined[3], parts)
+
+    def weigh(self, found: Occurrences, height: int) -> sparse.csr_matrix[Any]:
+        """The feature matrix of a batch from where its columns stand."""
+        keys, counts = np.unique(found.rows * self.width + found.columns, return_counts=True)
         rows, columns = np.divmod(keys, self.width)
         values = (1 + np.log(counts)).astype(np.float32) * self.idf[columns]
         block = np.searchsorted(self._bounds[1:-1], columns, side="right")
@@ -159,32 +191,6 @@ class Vectoriser:
         values *= factor[rows * 3 + block].astype(np.float32)
         starts = np.searchsorted(rows, np.arange(height + 1))
         return sparse.csr_matrix((values, columns, starts), shape=(height, self.width))
-
-    def occurrences(self, document: Document) -> Occurrences:
-        """Every place of `document.text` that a column of the vectoriser looks at."""
-        columns: list[int] = []
-        spans: list[tuple[int, int]] = []
-        at = 0
-        for word in document.words:
-            column = self._word_column.get(word)
-            if column is not None:
-                columns.append(column)
-                spans.append((at, at + len(word)))
-            if at < document.title_length:
-                column = self._title_column.get(word)
-                if column is not None:
-                    columns.append(column)
-                    spans.append((at, at + len(word)))
-            at += len(word)
-        _, hashed, (starts, lengths) = _grams([document])
-        gram_columns = self._bucket_column[hashed]
-        known = gram_columns >= 0
-        word_spans = np.array(spans, dtype=np.int64).reshape(-1, 2)
-        return Occurrences(
-            np.concatenate([np.array(columns, dtype=np.int64), gram_columns[known].astype(np.int64)]),
-            np.concatenate([word_spans[:, 0], starts[known]]),
-            np.concatenate([word_spans[:, 1], (starts + lengths)[known]]),
-        )
 
 
 def _title_words(document: Document) -> list[str]:
@@ -203,8 +209,8 @@ def _frequent(counter: Counter[str], most: int) -> list[str]:
     return sorted(word for _, word in kept[:most])
 
 
-def _grams(documents: Sequence[Document]) -> tuple[Ints, Ints, tuple[Ints, Ints]]:
-    """Row, bucket and (start, length) of every character 2- and 3-gram that holds letters and ideographs only."""
+def _grams(documents: Sequence[Document]) -> Iterator[tuple[int, Ints, Ints, Ints]]:
+    """For 2- and 3-grams: the size, and row, bucket and start of each that holds letters and ideographs only, rows rising."""
     texts = [blank_marks(document.text) for document in documents]
     joined = np.frombuffer("\n".join(texts).encode("utf-32-le", "replace"), dtype=np.uint32).astype(np.uint64)
     lengths = np.array([len(text) + 1 for text in texts], dtype=np.int64)
@@ -216,26 +222,13 @@ def _grams(documents: Sequence[Document]) -> tuple[Ints, Ints, tuple[Ints, Ints]
         | ((code >= 0x4E00) & (code <= 0x9FFF))
         | ((code >= 0x3400) & (code <= 0x4DBF))
     )
-    found_rows, found_hashes, found_starts, found_lengths = [], [], [], []
     for size in (2, 3):
-        count = len(code) - size + 1
-        if count <= 0:
-            continue
-        valid = letter[:count].copy()
+        count = max(len(code) - size + 1, 0)
+        valid = np.ones(count, dtype=np.bool_)
         hashed = np.full(count, size, dtype=np.uint64)
         for offset in range(size):
             valid &= letter[offset : offset + count]
             hashed = (hashed ^ code[offset : offset + count]) * _MIX[offset]
         at = np.flatnonzero(valid)
-        found_hashes.append((hashed[at] >> np.uint64(64 - HASH_BITS)).astype(np.int64))
-        found_rows.append(row_of[at])
-        found_starts.append(at - first[row_of[at]])
-        found_lengths.append(np.full(len(at), size, dtype=np.int64))
-    if not found_rows:
-        nothing = np.zeros(0, dtype=np.int64)
-        return nothing, nothing, (nothing, nothing)
-    return (
-        np.concatenate(found_rows),
-        np.concatenate(found_hashes),
-        (np.concatenate(found_starts), np.concatenate(found_lengths)),
-    )
+        rows = row_of[at]
+        yield size, rows, (hashed[at] >> np.uint64(64 - HASH_BITS)).astype(np.int64), at - first[rows]

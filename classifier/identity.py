@@ -18,6 +18,9 @@ _SPACES = re.compile(r"[\s\-—·.()（）]+")
 _COUNTRY = re.compile(r"^(?:\+|00)?86(?=1[3-9]\d{9}$)")
 
 
+_NOBODY = Petitioner()
+
+
 def canonical_id_number(number: str) -> str:
     """The 18-digit form, upper case, or "" when it is no valid ID number. A 15-digit one gets its century and check digit."""
     plain = _SPACES.sub("", normalised(number)).upper()
@@ -45,6 +48,8 @@ def identity_keys(petitioner: Petitioner, secret: bytes) -> dict[str, str]:
     """
     if len(secret) < 16:
         raise ValueError("the identity secret needs at least 16 bytes")
+    if petitioner == _NOBODY:
+        return {}
     canonical = {
         "id_number": canonical_id_number(petitioner.id_number),
         "phone": canonical_phone(petitioner.phone),

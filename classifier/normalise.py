@@ -54,10 +54,21 @@ def _unstable_runs(text: str) -> Iterator[tuple[int, int, str]]:
         if start and text[start - 1] not in _KEPT_WIDE:
             start -= 1  # a combining mark may belong to the character before the run
         old = text[start:end]
-        run = _LINE_END.sub("\n", _SURROGATE.sub("\ufffd", old))
-        run = _INVISIBLE.sub("", unicodedata.normalize("NFKC", _INVISIBLE.sub("", run)))
-        if run != old:
+        run = _plain(old)
+        if run == old:
+            continue
+        pieces = [_plain(character) for character in old]
+        if "".join(pieces) == run:  # nothing combined: an edit a character keeps offsets exact
+            for i, (character, piece) in enumerate(zip(old, pieces, strict=True), start):
+                if piece != character:
+                    yield i, i + 1, piece
+        else:
             yield start, end, run
+
+
+def _plain(run: str) -> str:
+    run = _INVISIBLE.sub("", _LINE_END.sub("\n", _SURROGATE.sub("\ufffd", run)))
+    return _INVISIBLE.sub("", unicodedata.normalize("NFKC", run))
 
 
 def _odd_blanks(text: str) -> Iterator[tuple[int, int, str]]:

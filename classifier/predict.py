@@ -12,7 +12,7 @@ from scipy import sparse
 
 from classifier.bundle import Bundle
 from classifier.category import LinearModel, level1
-from classifier.features import Document
+from classifier.features import Document, Occurrences
 from classifier.petition import Kind, KindSuggestion, Suggestion, UnitSuggestion
 from classifier.routing import Router
 
@@ -26,10 +26,11 @@ _LEARNED_UNITS = 5
 class Predictions:
     """Probabilities of a batch, each of shape (documents, classes) or None where the bundle has no such model.
 
-    `matrix` are the features they came from; `confidence` is the greatest level-1 probability of each document, 0 without a
+    `found` are the places and `matrix` the features they came from; `confidence` is the greatest level-1 probability of each document, 0 without a
     category model.
     """
 
+    found: Occurrences
     matrix: sparse.csr_matrix[Any]
     category: Probabilities | None
     confidence: Probabilities
@@ -39,13 +40,19 @@ class Predictions:
 
 def predict(bundle: Bundle, documents: Sequence[Document]) -> Predictions:
     """Features once, then every model the bundle has."""
-    matrix = bundle.vectoriser.transform(documents)
+    found = bundle.vectoriser.occurrences(documents)
+    matrix = bundle.vectoriser.weigh(found, len(documents))
     category = _probabilities(bundle.category, matrix)
     confidence = np.zeros(len(documents))
     if bundle.category and category is not None:
         confidence = level1(bundle.category.classes, category)[1].max(axis=1)
     return Predictions(
-        matrix, category, confidence, _probabilities(bundle.kind, matrix), _probabilities(bundle.unit, matrix)
+        found,
+        matrix,
+        category,
+        confidence,
+        _probabilities(bundle.kind, matrix),
+        _probabilities(bundle.unit, matrix),
     )
 
 

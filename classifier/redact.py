@@ -10,7 +10,8 @@ these do.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -58,20 +59,19 @@ class TextRecogniser:
 
     kind: str
     pattern: re.Pattern[str]
-    needs: tuple[str, ...]
+    needs: tuple[str, ...] = ()
     last: int = 0
 
 
 # --- numbers ------------------------------------------------------------------------------------------------
 
 _DIGITS = str.maketrans(
-    "零〇一二三四五六七八九幺壹贰叁肆伍陆柒捌玖x", "00123456789" + "1" + "123456789" + "X"
+    "零〇一二三四五六七八九幺壹贰叁肆伍陆柒捌玖x×", "00123456789" + "1" + "123456789" + "XX"
 )
 _DIGIT = "0-9零〇一二三四五六七八九幺壹贰叁肆伍陆柒捌玖"
-_NUMBER_RUN = re.compile(
-    rf"\(?\+?[{_DIGIT}](?:[ \n\-.·—_()（）]{{0,2}}[{_DIGIT}]){{6,}}(?:[ \-]?[Xx](?![A-Za-z]))?"
-)
-_DIGIT_OR_X = re.compile(f"[{_DIGIT}Xx]")
+_BETWEEN = r"[ \n\-‐–−.·—_()（）]{0,3}"
+_NUMBER_RUN = re.compile(rf"\(?\+?[{_DIGIT}](?:{_BETWEEN}[{_DIGIT}]){{6,}}(?:{_BETWEEN}[Xx×])?")
+_DIGIT_OR_X = re.compile(f"[{_DIGIT}Xx×]")
 
 
 def _is_date(year: int, month: int, day: int) -> bool:
@@ -115,6 +115,10 @@ NUMBERS: tuple[NumberRecogniser, ...] = (
     NumberRecogniser("固定电话", re.compile(r"0(?:10|2\d|[3-9]\d\d)[2-8]\d{6,7}"), _always),
     NumberRecogniser("固定电话", re.compile(r"[48]00\d{7}"), _always),
 )
+_CHECKED = tuple(recogniser for recogniser in NUMBERS if recogniser.anywhere)
+_UNCHECKED = tuple(recogniser for recogniser in NUMBERS if not recogniser.anywhere)
+# A day, as in 2018.08.09-2018.08.12: no part of a phone number.
+_DATE = re.compile(r"(?<!\d)(?:19|20)\d\d([.\-–])[01]?\d\1[0-3]?\d(?!\d)")
 _CALL_CUE = re.compile(r"(?:电话|座机|固话|手机|致电|拨打|号码)[^\d\n]{0,6}\Z")
 _LOCAL_NUMBER = re.compile(r"[2-8]\d{2,3}[ \-]?\d{4}")
 
@@ -124,41 +128,56 @@ def _numbers(text: str) -> Iterator[Found]:
         at = [run.start() + match.start() for match in _DIGIT_OR_X.finditer(run.group())]
         digits = "".join(text[i] for i in at).translate(_DIGITS)
         # A digit that follows its neighbour without anything between belongs to the same written number.
-        joined = [False, *(b - a == 1 for a, b in pairwise(at)), False]
-        found = yield from _numbers_of_run(digits, at, joined)
+        joined = [False, *(b - a == 1 and text[b] not in "Xx×" for a, b in pairwise(at)), False]
+        dates = [
+            (bisect_left(at, run.start() + m.start()), bisect_left(at, run.start() + m.end()))
+            for m in _DATE.finditer(run.group())
+        ]
+        found = [Found(kind, at[i], at[j - 1] + 1) for kind, i, j in _numbers_of_run(digits, joined, dates)]
+        yield from found
+        end = at[-2 if digits[-1] == "X" else -1] + 1
         if (
             not found
-            and _LOCAL_NUMBER.fullmatch(run.group())
+            and _LOCAL_NUMBER.fullmatch(text, run.start(), end)
             and _CALL_CUE.search(text, max(0, run.start() - 14), run.start())
         ):
-            yield Found("固定电话", at[0], at[-1] + 1)
+            yield Found("固定电话", at[0], end)
 
 
-def _numbers_of_run(digits: str, at: list[int], joined: list[bool]) -> Generator[Found, None, bool]:
-    """Yields the numbers of one run, left to right; returns whether there was any."""
-    position, count = 0, 0
-    while position < len(digits):
-        match = _number_at(digits, position, joined)
-        if match:
-            kind, end = match
-            count += 1
-            yield Found(kind, at[position], at[end - 1] + 1)
-            position = end
+def _numbers_of_run(
+    digits: str, joined: list[bool], dates: list[tuple[int, int]]
+) -> list[tuple[str, int, int]]:
+    """Kind, start and end of each number of a run.
+
+    Numbers with a strong check go first: no other may cut into them, nor into what is written as a date.
+    """
+    found = list(_scan(_CHECKED, digits, joined, 0, len(digits)))
+    taken = [(start, end) for _, start, end in found]
+    taken += [(a, b) for a, b in dates if all(b <= start or end <= a for start, end in taken)]
+    edges = [0, *(edge for span in sorted(taken) for edge in span), len(digits)]
+    for edge in edges:
+        joined[edge] = False
+    for start, end in zip(edges[::2], edges[1::2], strict=True):
+        found += _scan(_UNCHECKED, digits, joined, start, end)
+    return found
+
+
+def _scan(
+    recognisers: tuple[NumberRecogniser, ...], digits: str, joined: list[bool], position: int, stop: int
+) -> Iterator[tuple[str, int, int]]:
+    while position < stop:
+        for recogniser in recognisers:
+            match = recogniser.pattern.match(digits, position, stop)
+            if (
+                match
+                and (recogniser.anywhere or not (joined[position] or joined[match.end()]))
+                and recogniser.accept(match.group())
+            ):
+                yield recogniser.kind, position, match.end()
+                position = match.end()
+                break
         else:
             position += 1
-    return count > 0
-
-
-def _number_at(digits: str, position: int, joined: list[bool]) -> tuple[str, int] | None:
-    for recogniser in NUMBERS:
-        match = recogniser.pattern.match(digits, position)
-        if (
-            match
-            and (recogniser.anywhere or not (joined[position] or joined[match.end()]))
-            and recogniser.accept(match.group())
-        ):
-            return recogniser.kind, match.end()
-    return None
 
 
 # --- words --------------------------------------------------------------------------------------------------
@@ -169,9 +188,11 @@ _SURNAME = (
     "方白邹孟熊秦邱江尹薛闫阎段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤温康施文牛樊葛邢安齐易乔伍庞颜倪庄聂章鲁岳翟殷詹申欧耿关兰焦俞左柳"
     "甘祝包宁尚符舒阮柯纪梅童凌毕单季裴霍涂成苗谷盛曲翁冉骆蓝路游辛靳管柴蒙鲍华喻祁蒲房滕屈饶解牟艾尤阳时穆农司卓古吉缪简车项连芦麦褚娄窦戚岑景党宫费卜冷晏席卫米柏宗瞿桂全佟应臧闵苟邬边卞姬师和仇栾隋商刁沙荣巫寇桑郎甄丛仲虞敖巩明佘池查麻苑迟邝官封谈匡鞠惠荆乐冀郁胥南班储原栗燕楚鄢劳谌奚皮粟冼蔺楼盘满闻位厉伊仝区郜海阚花权强帅屠豆朴盖练廉禹井祖漆巴丰支卿国狄平计索宣晋相初门云容敬来扈晁芮都普阙浦戈伏鹿薄邸雍辜羊阿乌母裘亓修邰赫杭况那宿鲜印逯隆茹诺战慈])"
 )
-_NAME = rf"{_SURNAME}[\u4e00-\u9fff·]{{1,2}}?"
+_NAME = rf"(?:{_SURNAME}[\u4e00-\u9fff·]{{1,2}}?|[\u4e00-\u9fff]{{1,6}}(?:·[\u4e00-\u9fff]{{1,8}}){{1,2}}?)"
 _NAME_END = r"(?=[,，。;；:：、\s()（）〈！!？?\"”’]|$|同志|先生|女士|男|女|反映|诉求|来电|来访|来信|致电|称|现年|身份证|电话|手机|联系)"
 _ETHNIC = "汉|回|满|壮|苗|侗|瑶|彝|藏|蒙古|维吾尔|土家|布依|朝鲜|白|哈尼|哈萨克|黎|傣|畲|傈僳|仡佬|东乡|高山|拉祜|水|佤|纳西|羌|土|仫佬|锡伯|柯尔克孜|达斡尔|景颇|毛南|撒拉|布朗|塔吉克|阿昌|普米|鄂温克|怒|京|基诺|德昂|保安|俄罗斯|裕固|乌孜别克|门巴|鄂伦春|独龙|塔塔尔|赫哲|珞巴"
+# What follows a name that no list of surnames has (阿依古丽, 次仁卓玛): sex or ethnic group.
+_WHO = rf"(?=[,，、 (（](?:[男女][,，、)） ]|(?:{_ETHNIC})族))"
 _PROVINCE = "北京|天津|上海|重庆|河北|山西|辽宁|吉林|黑龙江|江苏|浙江|安徽|福建|江西|山东|河南|湖北|湖南|广东|海南|四川|贵州|云南|陕西|甘肃|青海|内蒙古|广西|西藏|宁夏|新疆|台湾|香港|澳门"
 _ORIGIN = "籍贯|出生地|祖籍|原籍|户籍所在地|户籍地|户口所在地"
 _TITLES = ("先生", "女士", "小姐", "大爷", "大妈", "大娘", "阿姨", "奶奶")
@@ -189,14 +210,12 @@ WORDS: tuple[TextRecogniser, ...] = (
             rf"[{_PLATE_PROVINCE}][A-HJ-Za-hj-z][ ·.\-—]?(?=[A-Za-z]{{0,3}}\d)"
             rf"(?:{_PLATE_CHARACTER}{{6}}|{_PLATE_CHARACTER}{{5}}|{_PLATE_CHARACTER}{{4}}[挂学警港澳])(?![A-Za-z0-9])"
         ),
-        tuple(_PLATE_PROVINCE),
     ),
     TextRecogniser(
         "护照号",
         re.compile(
-            r"(?<![A-Za-z0-9])(?:[EeGgDdSsPpHhMmKk]\d{8}|[Ee][A-HJ-NP-Za-hj-np-z]\d{7})(?![A-Za-z0-9])"
+            r"(?:[EeGgDdSsPpHhMmKk]\d{8}|[Ee][A-HJ-NP-Za-hj-np-z]\d{7})(?<![A-Za-z0-9].{9})(?![A-Za-z0-9])"
         ),
-        tuple("EGDSPHMKegdsphmk"),
     ),
     TextRecogniser(
         "QQ号",
@@ -221,10 +240,10 @@ WORDS: tuple[TextRecogniser, ...] = (
     TextRecogniser(
         "出生",
         re.compile(
-            r"出生(?:日期|年月|于)?[:： ]?(?P<it>\d{4}[年./\-]\d{1,2}(?:[月./\-]\d{1,2}日?|月)?)"
+            r"(?:出生(?:日期|年月|于)?|(?<![发产])生于)[:： ]?(?P<it>\d{4}[年./\-]\d{1,2}(?:[月./\-]\d{1,2}日?|月)?)"
             r"|(?P<it2>\d{4}年(?:\d{1,2}月)?(?:\d{1,2}日)?(?:出生|生(?=[,，。、;； ]|人)))"
         ),
-        ("出生", "年生", "月生", "日生"),
+        ("出生", "生于", "年生", "月生", "日生"),
     ),
     TextRecogniser(
         "民族",
@@ -234,9 +253,9 @@ WORDS: tuple[TextRecogniser, ...] = (
     TextRecogniser(
         "籍贯",
         re.compile(
-            rf"(?:{_ORIGIN})(?:是|为|在|[:： ])?(?P<it>(?:{_PROVINCE}){_PLACE}(?:[\u4e00-\u9fff]{{1,3}}(?=[,，。;；\s]|$))?"
-            rf"|[\u4e00-\u9fff]{{1,6}}?[省市县区州盟旗乡镇村]{_PLACE}(?=[,，。;；\s]|$))"
-            rf"|(?<=[,，是〉])(?P<it2>(?:{_PROVINCE}){_PLACE})人(?=[,，。;；])"
+            rf"(?:{_ORIGIN})(?:是|为|在|[:： ])?(?P<it>(?:{_PROVINCE}){_PLACE}(?:[\u4e00-\u9fff]{{1,3}}(?=[,，。;；)）\s]|$))?"
+            rf"|[\u4e00-\u9fff]{{1,6}}?[省市县区州盟旗乡镇村]{_PLACE}(?=[,，。;；)）\s]|$))"
+            rf"|(?<=[,，是〉])(?P<it2>(?:{_PROVINCE}){_PLACE}(?:(?![的某老]|负责|工作)[\u4e00-\u9fff]{{2,3}})?)人(?=[,，。;；])"
         ),
         ("籍", "出生地", "户口所在地", "人，", "人,", "人。", "人；", "人;"),
     ),
@@ -244,7 +263,7 @@ WORDS: tuple[TextRecogniser, ...] = (
         "姓名",
         re.compile(
             rf"(?:我叫|名叫|我的名字[叫是]|姓名|(?:来[访信电]|信访|反映|投诉|举报|申请|上访|联系|报料|写信|控告)人|[来上]访者)"
-            rf"(?:[:： ]|为|是)?(?P<it>{_NAME}){_NAME_END}"
+            rf"(?:[:： ]|为|是)?(?:(?P<it>{_NAME}){_NAME_END}|(?P<it2>[\u4e00-\u9fff]{{2,6}}){_WHO})"
         ),
         (
             "名",
@@ -270,8 +289,14 @@ WORDS: tuple[TextRecogniser, ...] = (
             rf"(?:[男女][,，、)） ]|现年|今年|系|身份证|\d{{2}}岁|(?:{_ETHNIC})族|\d{{4}}年|电话|手机|联系|家住|住))"
         ),
         (
-            "男",
-            "女",
+            "，男",
+            "，女",
+            "(男",
+            "（男",
+            "(女",
+            "（女",
+            "、男",
+            "、女",
             "现年",
             "，今年",
             "，系",
@@ -281,10 +306,20 @@ WORDS: tuple[TextRecogniser, ...] = (
             "，电话",
             "，手机",
             "，联系",
-            "住",
-            "（",
-            "(",
+            "家住",
+            "，住",
+            "出生",
+            "年生",
+            "月生",
+            "日生",
+            " 男",
+            " 女",
         ),
+    ),
+    TextRecogniser(
+        "姓名",
+        re.compile(rf"(?<![\u4e00-\u9fff])(?P<it>{_NAME})(?=[,，、 (（][男女][,，、)） ])"),
+        ("男", "女"),
     ),
     TextRecogniser(
         "姓名",
@@ -298,7 +333,7 @@ WORDS: tuple[TextRecogniser, ...] = (
         "姓名",
         re.compile(
             rf"(?:[。！!\n]|此致|敬礼)\s*(?!谢谢|敬礼|感谢|申请|此致)(?P<it>{_NAME})"
-            rf"(?=\s*(?:\d{{4}}[年./\-]\d{{1,2}}[月./\-]\d{{1,2}}日?)?\s*\Z)"
+            rf"(?=\s*(?:(?:联系)?(?:电话|手机|方式)[:： ]*)?[\d年月日./\-+\s]*\Z)"
         ),
         ("。", "！", "!", "\n", "敬礼", "此致"),
         last=40,
@@ -308,8 +343,12 @@ WORDS: tuple[TextRecogniser, ...] = (
 
 def _words(text: str) -> Iterator[Found]:
     for recogniser in WORDS:
-        if not any(need in text for need in recogniser.needs):
-            continue
+        for need in recogniser.needs:
+            if need in text:
+                break
+        else:
+            if recogniser.needs:
+                continue
         for match in recogniser.pattern.finditer(
             text, max(0, len(text) - recogniser.last) if recogniser.last else 0
         ):

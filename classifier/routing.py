@@ -240,4 +240,4 @@ class _DutyIndex:
 
 
 def _content_words(words: Sequence[str]) -> set[str]:
-    return {word for word in words if len(word) >= 2 and is_word(word)}
+    return {word for word in set(words) if len(word) >= 2 and is_word(word)}

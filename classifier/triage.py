@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from classifier.align import Alignment
 from classifier.bundle import Bundle
-from classifier.category import spans_for
+from classifier.category import Explainer
 from classifier.features import Document, blank_marks, is_word
 from classifier.identity import identity_keys
 from classifier.links.find import SHOWN, find_links
@@ -139,7 +140,8 @@ def _with_evidence(
     """The first few suggestions with the spans that carried them, in positions of the text as given."""
     if bundle.category is None or predictions.category is None:
         return ()
-    document, features = reading.document, predictions.matrix[row]
+    document = reading.document
+    explainer = Explainer(bundle.category, document, predictions.found.of(row), predictions.matrix[row])
     order = best_classes(predictions.category[row], min(len(categories), _WITH_EVIDENCE))
     explained = [
         replace(
@@ -148,7 +150,7 @@ def _with_evidence(
                 EvidenceSpan(
                     *reading.alignment.before(s.start, s.end), document.text[s.start : s.end], s.weight
                 )
-                for s in spans_for(bundle.category, index, bundle.vectoriser, document, features)
+                for s in explainer.spans(index)
             ),
         )
         for rank, index in enumerate(order)
@@ -162,6 +164,6 @@ def _warnings(document: Document) -> tuple[str, ...]:
         warnings.append("有认不出的字符，原文编码可能有误")
     if not any("\u3400" <= word[0] <= "\u9fff" for word in document.words):
         warnings.append(f"没有中文内容，{_UNRELIABLE}")
-    elif sum(map(is_word, document.words)) < _FEW_WORDS:
+    elif len(list(islice(filter(is_word, document.words), _FEW_WORDS))) < _FEW_WORDS:
         warnings.append(f"内容过短，{_UNRELIABLE}")
     return tuple(warnings)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +34,15 @@ _console = Console(stderr=True)
 
 
 class RichProgress:
-    """Bars on stderr; on a pipe they collapse to one line a step."""
+    """Bars on stderr; on a pipe one line a step once it is done, so that a failure leaves its own line only."""
 
     @contextmanager
     def step(self, name: str, total: int | None) -> Iterator[Callable[[], None]]:
+        if not _console.is_terminal:
+            started = time.perf_counter()
+            yield lambda: None
+            _note(f"{name}：{time.perf_counter() - started:.1f} 秒")
+            return
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -53,6 +60,9 @@ class RichProgress:
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit code: 0 done, 1 could not (one line on stderr), 2 wrong usage."""
     options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console of another encoding lacks some characters
     try:
         options.run(options)
     except FenbanError as problem:
@@ -89,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _train(options: argparse.Namespace) -> None:
     sources = Sources(options.corpora, tuple(options.data), seed=not options.no_seed)
-    bundle = train(sources, RichProgress(), lambda line: _console.print(line, highlight=False))
+    bundle = train(sources, RichProgress(), _note)
     published = publish(bundle, options.out, promote=options.promote)
     figures = bundle.report["category"]
     if figures and figures["n"]:
@@ -110,13 +120,17 @@ def _train(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     bundle = load_bundle(options.model or Registry(options.models).active())
     with RichProgress().step("评测", count_rows(options.file) if options.file.is_file() else None) as tick:
-        figures = evaluate(options.file, bundle, options.directory, tick)
+        figures = evaluate(options.file, bundle, options.directory, tick, _note)
     text = json.dumps(figures, ensure_ascii=False, indent=1) + "\n"
     if options.json and options.json != "-":
         Path(options.json).write_text(text, encoding="utf-8")
     if options.json != "-":
         text = _summary(figures)
     sys.stdout.write(text)
+
+
+def _note(line: str) -> None:
+    _console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _summary(figures: dict[str, Any]) -> str:

@@ -111,6 +111,11 @@ class LabelledFile:
     examples: tuple[Example, ...]
     rejects: tuple[Reject, ...]
 
+    def complaint(self, path: Path) -> str:
+        """The rejects in one line: how many, and the first of them."""
+        first = self.rejects[0]
+        return f"{path.name}：{len(self.rejects)} 行用不上，例如第 {first.line} 行：{first.reason}"
+
 
 def load_labelled(
     path: Path, taxonomy: Taxonomy, tokeniser: Tokeniser, tick: Callable[[], object] = lambda: None

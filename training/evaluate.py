@@ -25,36 +25,40 @@ _TOP = 3
 
 @dataclass(slots=True)
 class _Answers:
-    """What the bundle says of each example, in order."""
+    """What the bundle says of each example, in order. `decided` and `units` are names of the directory where it knows the unit."""
 
     category: list[Probabilities]
     kinds: list[str]
+    decided: list[str]
     units: list[list[str]]
 
 
 def evaluate(
-    path: Path, bundle: Bundle, directory: Path, tick: Callable[[], object] = lambda: None
+    path: Path,
+    bundle: Bundle,
+    directory: Path,
+    tick: Callable[[], object] = lambda: None,
+    note: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Score whichever of category, kind and unit the file has. `directory` serves units only.
 
-    `seconds` covers everything from the raw row to the answers. Raises as `load_labelled` does.
+    `seconds` covers everything from the raw row to the answers; `note` hears of rows that could not be used. Raises as
+    `load_labelled` does.
     """
     started = time.perf_counter()
     labelled = load_labelled(path, bundle.taxonomy, bundle.tokeniser, tick)
     answers = _answers(bundle, labelled.examples, directory)
     seconds = time.perf_counter() - started
     examples = labelled.examples
-    figures: dict[str, Any] = {
-        "n": len(examples),
-        "model_version": bundle.version,
-        "rejected": len(labelled.rejects),
-    }
+    if labelled.rejects:
+        note(labelled.complaint(path))
+    figures: dict[str, Any] = {"n": len(examples), "model_version": bundle.version}
     if bundle.category and any(e.category for e in examples):
         figures |= category_figures(examples, bundle.category.classes, np.concatenate(answers.category))
     if bundle.kind and any(e.kind for e in examples):
         figures["kind"] = _kind_figures(examples, answers.kinds)
     if any(e.unit for e in examples):
-        figures["unit"] = _unit_figures(examples, answers.units)
+        figures["unit"] = _unit_figures(answers.decided, answers.units)
     return figures | {
         "seconds": round(seconds, 3),
         "per_second": round(len(examples) / max(seconds, 1e-9), 1),
@@ -62,7 +66,7 @@ def evaluate(
 
 
 def _answers(bundle: Bundle, examples: Sequence[Example], directory: Path) -> _Answers:
-    answers = _Answers([], [], [])
+    answers = _Answers([], [], [], [])
     router = None
     if any(example.unit for example in examples):
         router = Router(load_directory(directory, bundle.taxonomy), bundle.taxonomy, bundle.tokeniser)
@@ -80,6 +84,8 @@ def _answers(bundle: Bundle, examples: Sequence[Example], directory: Path) -> _A
                     bundle, predictions, row, example.document, router, categories, kind, "", _TOP
                 )
                 answers.units.append([unit.name for unit in units])
+                known = router.directory.unit_named(example.unit)
+                answers.decided.append(known.name if known else example.unit)
     return answers
 
 
@@ -143,8 +149,8 @@ def _kind_figures(examples: Sequence[Example], kinds: Sequence[str]) -> dict[str
     }
 
 
-def _unit_figures(examples: Sequence[Example], units: Sequence[Sequence[str]]) -> dict[str, Any]:
-    pairs = [(example.unit, ranked) for example, ranked in zip(examples, units, strict=True) if example.unit]
+def _unit_figures(decided: Sequence[str], units: Sequence[Sequence[str]]) -> dict[str, Any]:
+    pairs = [(unit, ranked) for unit, ranked in zip(decided, units, strict=True) if unit]
     truth = [unit for unit, _ in pairs]
     return {
         "accuracy": round(sum(unit == ranked[0] for unit, ranked in pairs) / len(pairs), 4),

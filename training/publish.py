@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,8 @@ def publish(bundle: Bundle, out: Path, *, promote: bool) -> Published:
 
     A folder that keeps versions (it is called `models`, or has an ACTIVE pointer or versions inside) gets a new version; any other
     path becomes the bundle itself, ready for `--model`. The first version of a registry becomes active at once; later ones only when
-    `promote`. What was written is loaded back before anything points at it. Raises BundleError when `out` is something else already.
+    `promote`. A damaged folder of that version is replaced. What was written is loaded back before anything points at it. Raises
+    BundleError when `out` is something else already.
     """
     registry = Registry(out)
     if out.name != "models" and not (out / "ACTIVE").exists() and not registry.versions():
@@ -38,10 +40,19 @@ def publish(bundle: Bundle, out: Path, *, promote: bool) -> Published:
         load_bundle(out)
         return Published(out, bundle.version, active=False)
     target = out / bundle.version
-    if not target.exists():  # the same corpus gives the same version: nothing to write again
+    if not _is_good(target):  # the same corpus gives the same version: nothing to write again
+        shutil.rmtree(target, ignore_errors=True)
         save_bundle(bundle, target, bundle.version)
     load_bundle(target)
     active = promote or not (out / "ACTIVE").exists()
     if active:
         registry.promote(bundle.version)
     return Published(target, bundle.version, active)
+
+
+def _is_good(target: Path) -> bool:
+    try:
+        load_bundle(target)
+    except BundleError:
+        return False
+    return True

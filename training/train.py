@@ -99,8 +99,7 @@ def _read(
         with progress.step(f"读取 {path.name}", None) as tick:
             labelled = load_labelled(path, taxonomy, tokeniser, tick)
         if labelled.rejects:
-            first = labelled.rejects[0]
-            note(f"{path.name}：{len(labelled.rejects)} 行用不上，例如第 {first.line} 行：{first.reason}")
+            note(labelled.complaint(path))
         examples += labelled.examples
     if not examples:
         raise CorpusError(

@@ -26,12 +26,12 @@ from api.schemas import (
     ReturnIn,
     TriageIn,
     TriageListOut,
+    moment,
 )
 from api.store.petitions import Filters
-from classifier.dates import parse_date
 from classifier.errors import InputError
 
-router = APIRouter(tags=["信访件"])
+router = APIRouter(prefix="/v1", tags=["信访件"])
 
 _Key = Annotated[
     str | None,
@@ -42,7 +42,7 @@ _Key = Annotated[
         description="同一件重发时用同一个值，不会存两次",
     ),
 ]
-_Moment = Annotated[datetime | None, BeforeValidator(lambda value: parse_date(value) if value else None)]
+_Moment = Annotated[datetime | None, BeforeValidator(moment)]
 
 
 @router.post("/triage", summary="只分析，不保存")

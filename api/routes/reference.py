@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from api.routes.access import Anyone, ServiceDep
 from api.schemas import CategoryNodeOut, ModelOut, TaxonomyOut, UnitOut, UnitsOut
 
-router = APIRouter(tags=["基础数据"])
+router = APIRouter(prefix="/v1", tags=["基础数据"])
 
 
 @router.get("/taxonomy", summary="内容分类")

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, func, insert, select
 
-from api.store.petitions import now
+from api.store.petitions import now, storable
 from api.store.tables import (
     decisions,
     link_decisions,
@@ -33,7 +33,7 @@ def add_decision(
             petition_id=petition_id,
             suggestion_id=suggestion_id,
             user_id=user_id,
-            reason=reason,
+            reason=storable(reason),
             created_at=now(),
             **values,
         )
@@ -43,7 +43,7 @@ def add_decision(
 def add_return(connection: Connection, petition_id: str, unit: str, reason: str, user_id: str) -> None:
     connection.execute(
         insert(returns).values(
-            petition_id=petition_id, unit=unit, reason=reason, user_id=user_id, created_at=now()
+            petition_id=petition_id, unit=unit, reason=storable(reason), user_id=user_id, created_at=now()
         )
     )
 
@@ -102,22 +102,15 @@ def history_of(connection: Connection, petition_id: str) -> dict[str, Sequence[R
 
 
 def decided_labels(connection: Connection) -> Iterator[RowMapping]:
-    """Each decided petition with its latest decision, the suggestion decided on, and one identity digest, in order of intake.
-
-    The digest only groups petitions of one petitioner for splitting; the export hashes it once more.
-    """
+    """Each decided petition with its latest decision and the suggestion decided on, in order of intake."""
     latest = (
         select(decisions.c.petition_id, func.max(decisions.c.id).label("id"))
         .group_by(decisions.c.petition_id)
         .subquery()
     )
-    key = (
-        select(petitioner_keys.c.seq, func.min(petitioner_keys.c.digest).label("digest"))
-        .group_by(petitioner_keys.c.seq)
-        .subquery()
-    )
     query: Any = (
         select(
+            petitions.c.seq,
             petitions.c.id,
             petitions.c.title,
             petitions.c.text,
@@ -129,12 +122,38 @@ def decided_labels(connection: Connection) -> Iterator[RowMapping]:
             decisions.c.unit,
             decisions.c.created_at.label("decided_at"),
             suggestions.c.model_version,
-            key.c.digest,
         )
         .join(latest, latest.c.petition_id == petitions.c.id)
         .join(decisions, and_(decisions.c.id == latest.c.id))
         .join(suggestions, suggestions.c.id == decisions.c.suggestion_id)
-        .outerjoin(key, key.c.seq == petitions.c.seq)
         .order_by(petitions.c.seq)
     )
     yield from connection.execution_options(yield_per=500).execute(query).mappings()
+
+
+def petitioner_groups(connection: Connection) -> dict[int, str]:
+    """One identity digest for each petition that has any: the same for all petitions of one petitioner.
+
+    One letter names a phone, the next an ID number, a third both: petitions are of one petitioner when they share a key or a
+    chain of petitions that do. The digest only groups petitions for splitting; the export hashes it once more.
+    """
+    parent: dict[int, int] = {}
+
+    def root(seq: int) -> int:
+        while parent[seq] != seq:
+            parent[seq] = parent[parent[seq]]
+            seq = parent[seq]
+        return seq
+
+    owner: dict[tuple[str, str], int] = {}
+    rows = connection.execution_options(yield_per=5_000).execute(
+        select(petitioner_keys.c.kind, petitioner_keys.c.digest, petitioner_keys.c.seq)
+    )
+    for kind, digest, seq in rows:
+        first = owner.setdefault((kind, digest), seq)
+        one, other = root(parent.setdefault(first, first)), root(parent.setdefault(seq, seq))
+        parent[max(one, other)] = min(one, other)
+    smallest: dict[int, str] = {}
+    for (_, digest), seq in owner.items():
+        smallest[root(seq)] = min(digest, smallest.get(root(seq), digest))
+    return {seq: smallest[root(seq)] for seq in parent}

@@ -75,7 +75,7 @@ def add_petition(
             id=petition.id,
             import_key=import_key,
             channel=petition.channel.value if petition.channel else "",
-            district=petition.district[:80],
+            district=storable(petition.district)[:80],
             people=petition.people,
             received_at=petition.received_at.astimezone(UTC) if petition.received_at else None,
             created_at=moment,

@@ -9,10 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    SQLAlchemyError,
+)
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from classifier.errors import ConflictError, SchemaTooNewError, StoreError, StoreUnavailableError
+from classifier.errors import ConflictError, InputError, SchemaTooNewError, StoreError, StoreUnavailableError
 
 #: The newest migration; a database at this revision needs no migration run.
 HEAD = "0002"
@@ -26,11 +33,13 @@ class Store:
     def __init__(self, url: str) -> None:
         parsed = _parse(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        if self.is_sqlite and parsed.database and parsed.database != ":memory:":
+        if self.is_sqlite and parsed.database and not parsed.database.startswith((":memory:", "file:")):
             _make_folder(Path(parsed.database).parent)
         try:
             self.engine: Engine = create_engine(parsed, pool_pre_ping=not self.is_sqlite)
-        except (ModuleNotFoundError, NoSuchModuleError):
+        except ArgumentError:
+            raise _bad_url() from None
+        except (ImportError, NoSuchModuleError):
             raise StoreError(
                 f"没有装 {parsed.drivername} 的驱动。PostgreSQL 请安装 fenban[postgres]，地址写 postgresql+psycopg://…。"
             ) from None
@@ -98,10 +107,14 @@ class Store:
 def _parse(url: str) -> URL:
     try:
         return make_url(url)
-    except ArgumentError:
-        raise StoreError(
-            "数据库地址看不懂。例：sqlite:///data/fenban.db 或 postgresql+psycopg://用户@主机/库名。"
-        ) from None
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
+        raise _bad_url() from None
+
+
+def _bad_url() -> StoreError:
+    return StoreError(
+        "数据库地址看不懂。例：sqlite:///data/fenban.db 或 postgresql+psycopg://用户@主机/库名。"
+    )
 
 
 def _make_folder(folder: Path) -> None:
@@ -142,7 +155,7 @@ _REASONS = (
     (("locked", "deadlock", "timeout"), "数据库正忙，这次没有存上。请稍后重试。"),
     (("not a database", "malformed", "corrupt"), "数据库文件已损坏。请用备份恢复。"),
     (("unable to open",), "数据库文件打不开。请检查数据目录是否存在、有没有权限。"),
-    (("connect", "server closed", "terminat"), "连不上数据库。请检查地址和数据库服务。"),
+    (("connect", "server closed", "terminat", "host name"), "连不上数据库。请检查地址和数据库服务。"),
 )
 
 
@@ -153,6 +166,9 @@ def _translated() -> Iterator[None]:
         yield
     except IntegrityError:
         raise ConflictError("与已有的记录冲突，这次没有存上。请重试。") from None
+    except DataError:
+        # PostgreSQL takes no NUL, SQLite does: what one cannot keep is the sender's to mend, not an outage.
+        raise InputError("内容里有不能保存的字符或数值。请去掉不可见字符后重试。") from None
     except DBAPIError as problem:
         raise _unavailable(problem.orig) from None
     except sqlite3.Error as problem:

@@ -3,11 +3,14 @@ triggers refuse any change (migration 0002)."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
     DateTime,
+    Dialect,
     Float,
     ForeignKey,
     Index,
@@ -17,6 +20,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
 )
 
@@ -31,7 +35,19 @@ metadata = MetaData(
 
 # SQLite numbers rows only through its own INTEGER PRIMARY KEY.
 _Number = BigInteger().with_variant(Integer, "sqlite")
-_Moment = DateTime(timezone=True)
+
+
+class _Moment(TypeDecorator[datetime]):
+    """A moment in UTC. SQLite keeps no zone and PostgreSQL gives the session's: both come back aware, in UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
 
 meta = Table(
     "meta", metadata, Column("name", String(40), primary_key=True), Column("value", Text, nullable=False)
@@ -68,15 +84,16 @@ petitions = Table(
     Column("received_at", _Moment),
     Column("created_at", _Moment, nullable=False, index=True),
     Column("created_by", ForeignKey("users.id")),
+    # The link search's view of the text: int64 hashes and int32 counts, little-endian. Before the long columns: SQLite
+    # reads a row from its beginning.
+    Column("term_hashes", LargeBinary, nullable=False),
+    Column("term_counts", LargeBinary, nullable=False),
     # Redacted; all that is ever searched, shown in lists or exported.
     Column("title", Text, nullable=False),
     Column("text", Text, nullable=False),
     # AES-GCM: title and text as given; name, numbers and address of the petitioner.
     Column("original", LargeBinary, nullable=False),
     Column("contact", LargeBinary),
-    # The link search's view of the text: int64 hashes and int32 counts, little-endian.
-    Column("term_hashes", LargeBinary, nullable=False),
-    Column("term_counts", LargeBinary, nullable=False),
     # What holds now: the decision where there is one, else the first suggestion.
     Column("status", String(16), nullable=False, server_default="待认定", index=True),
     Column("category", String(8), nullable=False, server_default="", index=True),

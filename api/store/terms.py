@@ -41,7 +41,7 @@ class DatabaseHistory:
         if not terms:
             return []
         values = {f"t{i}": term for i, term in enumerate(terms)}
-        rows = self._connection.execute(_postings_query(len(values)), values)
+        rows = self._connection.execute(_postings_query(len(values)), values).all()
         return [(str(seq), terms[term]) for term, seq in rows]
 
     def _by_key(self, entry: LinkEntry) -> list[str]:
@@ -74,7 +74,7 @@ class DatabaseHistory:
                 petitions.c.term_hashes,
                 petitions.c.term_counts,
             ).where(petitions.c.seq.in_(seqs))
-        )
+        ).all()
         return {
             str(row.seq): LinkEntry(
                 row.id,

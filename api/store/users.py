@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from hashlib import sha256
 
@@ -81,14 +81,9 @@ def authenticate(connection: Connection, key: str) -> User:
         raise UnauthenticatedError("凭证无效。请检查，或向管理员申请新的。")
     if row.disabled_at is not None:
         raise UnauthenticatedError("用户已停用。请联系管理员。")
-    if row.expires_at is not None and _aware(row.expires_at) <= now():
+    if row.expires_at is not None and row.expires_at <= now():
         raise UnauthenticatedError("凭证已过期。请向管理员申请新的（fenban users key）。")
     return User(row.id, row.name, Role(row.role))
-
-
-def _aware(moment: datetime) -> datetime:
-    """SQLite gives moments back without their zone; all are stored in UTC."""
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _digest(key: str) -> str:

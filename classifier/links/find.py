@@ -6,7 +6,7 @@ import numpy as np
 
 from classifier.features import Document
 from classifier.links.history import History
-from classifier.links.score import score_pair, with_evidence
+from classifier.links.score import score_candidates, with_evidence
 from classifier.links.terms import LinkEntry, TermWeights, link_terms, term_hash
 from classifier.petition import Link
 
@@ -26,7 +26,7 @@ def find_links(
     rarest = weights.rarest(entry)
     idf = weights.idf(np.array(rarest, dtype=np.int64))
     candidates = history.candidates(entry, dict(zip(rarest, map(float, idf), strict=True)))
-    scored = [(score_pair(entry, candidate, weights), candidate) for candidate in candidates]
+    scored = zip(score_candidates(entry, candidates, weights), candidates, strict=True)
     kept = sorted(
         ((link, c) for link, c in scored if link.score >= min_score),
         key=lambda pair: (-pair[0].score, pair[0].id),

@@ -9,9 +9,10 @@ from typing import Protocol
 from classifier.links.terms import LinkEntry, TermWeights
 
 #: A posting list answers with at most this many of its latest petitions.
-POSTING_CAP = 60
-#: At most this many candidates are scored.
-CANDIDATE_CAP = 40
+POSTING_CAP = 40
+#: At most this many candidates are scored for one petition at intake; a run over a whole file can afford more.
+CANDIDATE_CAP = 24
+FILE_CANDIDATE_CAP = 60
 
 
 class History(Protocol):
@@ -25,8 +26,10 @@ class History(Protocol):
 class MemoryHistory:
     """A history for one run over a file: nothing outlives it."""
 
-    def __init__(self, weights: TermWeights) -> None:
+    def __init__(self, weights: TermWeights, most: int = CANDIDATE_CAP) -> None:
+        """`most` candidates are answered at the most for one petition."""
         self._weights = weights
+        self._most = most
         self._entries: dict[str, LinkEntry] = {}
         self._by_term: dict[int, deque[str]] = defaultdict(lambda: deque(maxlen=POSTING_CAP))
         self._by_key: dict[tuple[str, str], deque[str]] = defaultdict(lambda: deque(maxlen=POSTING_CAP))
@@ -44,14 +47,18 @@ class MemoryHistory:
     def candidates(self, entry: LinkEntry, terms: Mapping[int, float]) -> list[LinkEntry]:
         postings = ((term, self._by_term[term]) for term in terms if term in self._by_term)
         by_key = [id_ for key in entry.keys.items() if key in self._by_key for id_ in self._by_key[key]]
-        ranked = rank_candidates(((id_, terms[term]) for term, ids in postings for id_ in ids), by_key)
+        ranked = rank_candidates(
+            ((id_, terms[term]) for term, ids in postings for id_ in ids), by_key, FILE_CANDIDATE_CAP
+        )
         return [self._entries[id_] for id_ in ranked if id_ != entry.id]
 
 
-def rank_candidates(postings: Iterable[tuple[str, float]], by_key: Iterable[str]) -> list[str]:
-    """Ids with the greatest summed weight of shared terms, then those of a shared key that are not among them."""
+def rank_candidates(
+    postings: Iterable[tuple[str, float]], by_key: Iterable[str], most: int = CANDIDATE_CAP
+) -> list[str]:
+    """The `most` ids with the greatest summed weight of shared terms, then as many of a shared key that are not among them."""
     weight: dict[str, float] = defaultdict(float)
     for id_, value in postings:
         weight[id_] += value
-    best = sorted(weight, key=lambda id_: (-weight[id_], id_))[:CANDIDATE_CAP]
-    return list(dict.fromkeys([*best, *by_key]))[: 2 * CANDIDATE_CAP]
+    best = sorted(weight, key=lambda id_: (-weight[id_], id_))[:most]
+    return list(dict.fromkeys([*best, *by_key]))[: 2 * most]

@@ -7,6 +7,7 @@ without a like text there is no link, however many keys agree.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -21,28 +22,29 @@ COPY = 0.8
 _EVEN_SAME_PERSON = 0.22
 _EVEN_STRANGERS = 0.30
 _STEEPNESS = 18.0
-# Below this cosine shingles are not looked at: a copy never falls below it.
-_WORTH_A_LOOK = 0.12
+# Below this cosine shingles are not looked at: texts that share four of five shingles share most words.
+_WORTH_A_LOOK = 0.3
 
 
-def score_pair(a: LinkEntry, b: LinkEntry, weights: TermWeights) -> Link:
-    """The link that `a` would have to `b`, whatever its score. Swapping both changes only `id`."""
-    _, at_a, at_b = np.intersect1d(a.hashes, b.hashes, assume_unique=True, return_indices=True)
-    parts = weights.vector(a)[at_a] * weights.vector(b)[at_b]
-    cosine = float(parts.sum())
-    keys = tuple(sorted(kind for kind, value in a.keys.items() if b.keys.get(kind) == value))
-    copied = (
-        resemblance(shingles(a.text)[0], shingles(b.text)[0])
-        if cosine >= _WORTH_A_LOOK or not len(a.hashes)
-        else 0.0
-    )
-    if copied >= COPY:
-        kind, score = LinkKind.DUPLICATE_TEXT, copied
-    elif keys:
-        kind, score = LinkKind.REPEAT_PETITION, _likely(max(cosine, copied), _EVEN_SAME_PERSON)
-    else:
-        kind, score = LinkKind.SHARED_MATTER, _likely(max(cosine, copied), _EVEN_STRANGERS)
-    return Link(b.id, kind, round(score, 4), LinkEvidence(keys=keys, similarity=round(cosine, 4)))
+def score_candidates(entry: LinkEntry, candidates: Sequence[LinkEntry], weights: TermWeights) -> list[Link]:
+    """The link that `entry` would have to each candidate, whatever its score. Swapping the two of a pair changes only `id`."""
+    cosines = weights.cosines(entry, candidates)
+    own = shingles(entry.text)[0] if candidates else None
+    links = []
+    for candidate, cosine in zip(candidates, cosines.tolist(), strict=True):
+        looks_alike = cosine >= _WORTH_A_LOOK or not len(entry.hashes) or not len(candidate.hashes)
+        copied = resemblance(own, shingles(candidate.text)[0]) if own is not None and looks_alike else 0.0
+        keys = tuple(sorted(kind for kind, value in entry.keys.items() if candidate.keys.get(kind) == value))
+        if copied >= COPY:
+            kind, score = LinkKind.DUPLICATE_TEXT, copied
+        elif keys:
+            kind, score = LinkKind.REPEAT_PETITION, _likely(max(cosine, copied), _EVEN_SAME_PERSON)
+        else:
+            kind, score = LinkKind.SHARED_MATTER, _likely(max(cosine, copied), _EVEN_STRANGERS)
+        links.append(
+            Link(candidate.id, kind, round(score, 4), LinkEvidence(keys=keys, similarity=round(cosine, 4)))
+        )
+    return links
 
 
 def with_evidence(

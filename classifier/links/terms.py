@@ -44,8 +44,13 @@ def term_hash(term: str) -> int:
 
 def link_terms(document: Document) -> Counter[str]:
     """Words of two characters and more, and numbers of three digits and more (bus lines, house numbers, years)."""
+    counts = Counter(document.words)
     return Counter(
-        word for word in document.words if (len(word) >= 2 and is_word(word)) or _NUMBER.fullmatch(word)
+        {
+            word: n
+            for word, n in counts.items()
+            if (len(word) >= 2 and is_word(word)) or _NUMBER.fullmatch(word)
+        }
     )
 
 
@@ -74,11 +79,23 @@ class TermWeights:
         found: npt.NDArray[np.float32] = np.where(self._hashes[at] == hashes, self._idf[at], self._unknown)
         return found
 
-    def vector(self, entry: LinkEntry) -> npt.NDArray[np.float32]:
-        """(1 + ln tf) · idf of each term of the entry, unit length."""
-        values = (1 + np.log(np.maximum(entry.counts, 1))).astype(np.float32) * self.idf(entry.hashes)
-        norm = float(np.sqrt(values @ values))
-        return values / norm if norm else values
+    def cosines(self, entry: LinkEntry, others: Sequence[LinkEntry]) -> npt.NDArray[np.float64]:
+        """Cosine of the entry's TF-IDF vector, (1 + ln tf) · idf, with each other's; 0 to 1. Shape (len(others),)."""
+        together = (entry, *others)
+        sizes = np.array([len(item.hashes) for item in together])
+        hashes = np.concatenate([item.hashes for item in together])
+        counts = np.concatenate([item.counts for item in together])
+        values = (1 + np.log(np.maximum(counts, 1))) * self.idf(hashes)
+        owner = np.repeat(np.arange(len(together)), sizes)
+        norms = np.sqrt(np.bincount(owner, weights=values * values, minlength=len(together)))
+        if not sizes[0]:
+            return np.zeros(len(others))
+        at = np.minimum(np.searchsorted(entry.hashes, hashes), sizes[0] - 1)
+        shared = np.where(entry.hashes[at] == hashes, values * values[: sizes[0]][at], 0.0)
+        dots = np.bincount(owner, weights=shared, minlength=len(together))
+        # Rounded so that a pair scores alike in either order, whatever the order of the sums.
+        cosines: npt.NDArray[np.float64] = np.round(dots[1:] / np.maximum(norms[1:] * norms[0], 1e-12), 9)
+        return cosines
 
     def rarest(self, entry: LinkEntry, most: int = RAREST) -> list[int]:
         """The entry's rarest terms, rarest first; among equals the more frequent in the petition, then by hash."""

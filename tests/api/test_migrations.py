@@ -1,0 +1,182 @@
+"""The database as migrations make it: the tables of tables.py, kept through upgrades, append-only where it must be."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import insert, inspect, select, text
+
+from api.decisions import Choice, LinkVerdict, decide, get_links, get_original, send_back
+from api.intake import submit
+from api.store.migrations.run import upgrade
+from api.store.session import HEAD, Store
+from api.store.tables import APPEND_ONLY, metadata, petitions, suggestions, users
+from classifier.errors import SchemaTooNewError, StoreError, StoreUnavailableError
+from classifier.petition import Petition
+
+_TEXT = "楼下烧烤店每天营业到凌晨，油烟直接排进楼道，反映多次无人处理。"
+
+
+@pytest.fixture
+def store(blank_url):
+    opened = Store(blank_url)
+    yield opened
+    opened.close()
+
+
+def _at_first_revision(store: Store) -> None:
+    with store.write() as connection:
+        upgrade(connection, "0001")
+
+
+def _petition_row(moment: datetime) -> dict[str, object]:
+    return {
+        "id": "p1",
+        "created_at": moment,
+        "created_by": "u1",
+        "title": "标题",
+        "text": "正文",
+        "original": b"\x00\xff",
+        "term_hashes": b"",
+        "term_counts": b"",
+    }
+
+
+def test_migrations_build_exactly_the_declared_tables(store):
+    store.migrate()
+    with store.read() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        assert compare_metadata(context, metadata) == []
+        assert set(inspect(connection).get_table_names()) == {*metadata.tables, "alembic_version"}
+    assert store.revision() == HEAD
+
+
+def test_link_index_tables_keep_no_second_copy_of_their_key_on_sqlite(store):
+    store.migrate()
+    if not store.is_sqlite:
+        pytest.skip("row ids are SQLite's own")
+    query = "SELECT name FROM sqlite_master WHERE sql LIKE '%WITHOUT ROWID%'"
+    with store.read() as connection:
+        found = set(connection.execute(text(query)).scalars())
+    declared = {
+        t.name for t in metadata.tables.values() if t.dialect_options["sqlite"]["with_rowid"] is False
+    }
+    assert found == declared == {"petition_terms", "petitioner_keys"}
+
+
+def test_a_first_revision_database_is_upgraded_with_what_it_holds(store):
+    moment = datetime(2026, 3, 4, 13, 10, 0, 250_000, tzinfo=UTC)
+    _at_first_revision(store)
+    with store.write() as connection:
+        connection.execute(insert(users).values(id="u1", name="王", role="admin", created_at=moment))
+        connection.execute(insert(petitions).values(**_petition_row(moment)))
+        connection.execute(
+            insert(suggestions).values(petition_id="p1", model_version="m", answer="{}", created_at=moment)
+        )
+    store.migrate()
+    assert store.revision() == HEAD
+    with store.read() as connection:
+        row = connection.execute(select(petitions)).mappings().one()
+        assert {name: row[name] for name in _petition_row(moment)} == _petition_row(moment)
+        assert connection.execute(select(suggestions.c.petition_id)).scalars().all() == ["p1"]
+    with pytest.raises(StoreError), store.write() as connection:
+        connection.execute(text("DELETE FROM suggestions"))
+
+
+def test_an_upgrade_that_fails_leaves_the_database_as_it_was(store):
+    _at_first_revision(store)
+    with store.write() as connection:
+        # In the way of the second revision, on its last table: what it made before must go again.
+        if store.is_sqlite:
+            connection.execute(
+                text("CREATE TRIGGER access_log_no_delete BEFORE DELETE ON access_log BEGIN SELECT 1; END")
+            )
+        else:
+            connection.execute(
+                text(
+                    "CREATE FUNCTION other() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN OLD; END $$"
+                )
+            )
+            connection.execute(
+                text(
+                    "CREATE TRIGGER access_log_append_only BEFORE DELETE ON access_log "
+                    "FOR EACH ROW EXECUTE FUNCTION other()"
+                )
+            )
+    with pytest.raises(StoreUnavailableError):
+        store.migrate()
+    assert store.revision() == "0001"
+    names = (
+        "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        if store.is_sqlite
+        else "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
+    )
+    with store.read() as connection:
+        assert len(connection.execute(text(names)).scalars().all()) == 1
+
+
+def test_a_database_of_a_newer_program_is_refused_untouched(store):
+    store.migrate()
+    with store.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0999'"))
+    with pytest.raises(SchemaTooNewError, match="0999"):
+        store.migrate()
+    assert store.revision() == "0999"
+
+
+def test_migrating_twice_changes_nothing(store):
+    store.migrate()
+    with store.write() as connection:
+        connection.execute(
+            insert(users).values(id="u1", name="王", role="admin", created_at=datetime.now(UTC))
+        )
+    store.migrate()
+    with store.read() as connection:
+        assert connection.execute(select(users.c.name)).scalars().all() == ["王"]
+
+
+@pytest.fixture
+def full_history(service):
+    """A service whose every append-only table has a row."""
+    with service.store.read() as connection:
+        user = connection.execute(select(users.c.id)).scalar_one()
+    first, second = (
+        submit(service, Petition("", "烧烤店油烟", _TEXT), user).petition_id for _ in range(2)
+    )
+    (link,) = get_links(service, second)
+    assert link["id"] == first
+    decide(
+        service, second, Choice(category="040206", unit="城管局", links=(LinkVerdict(first, True),)), user
+    )
+    send_back(service, second, "城管局", "不归我们管", user)
+    get_original(service, second, user)
+    return service
+
+
+def test_append_only_tables_refuse_update_and_delete(full_history, rows):
+    store, before = full_history.store, rows()
+    refused = {}
+    for table in APPEND_ONLY:
+        assert before[table] > 0, table
+        for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET id = id + 1000"):
+            with pytest.raises(StoreError) as caught, store.write() as connection:
+                connection.execute(text(statement))
+            refused[statement] = str(caught.value)
+    assert len(refused) == 12
+    assert rows() == before
+    assert all(table not in message for message in refused.values() for table in APPEND_ONLY)
+
+
+def test_every_record_of_a_decision_is_append_only(service):
+    """A table whose rows say who did what when, and which has a number of its own, must be among the protected."""
+    records = {
+        table.name
+        for table in metadata.sorted_tables
+        if "id" in table.c and table.c.id.autoincrement is True and "created_at" in table.c
+    }
+    assert records == set(APPEND_ONLY)
