@@ -28,9 +28,9 @@ format: $(VENV)/.dev
 model: models/ACTIVE
 
 bench: $(VENV)/.dev models/ACTIVE
-	$(BIN)/python bench/throughput.py
-	$(BIN)/python bench/category.py
-	$(BIN)/python bench/latency.py
+	$(BIN)/python -m bench.throughput
+	$(BIN)/python -m bench.category
+	$(BIN)/python -m bench.latency
 
 # The day-one model is built from corpora/ when there is none; `fenban train` makes later ones.
 models/ACTIVE: | $(VENV)/.runtime

@@ -131,12 +131,30 @@ def serve(
 ) -> None:
     """启动服务。"""
     from api.server import run
+    from api.settings import get_settings
 
+    settings = get_settings()
+    _check_free(host or settings.host, settings.port if port is None else port)
     # Worker processes read their settings from the environment.
     for name, value in (("HOST", host), ("PORT", port), ("DATABASE_URL", database_url)):
         if value is not None:
             os.environ[f"FENBAN_{name}"] = str(value)
     run(workers)
+
+
+def _check_free(host: str, port: int) -> None:
+    """Raises InputError when nothing could listen there: before a credential is shown for a service that never starts."""
+    import socket
+
+    from classifier.errors import InputError
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as problem:
+        raise InputError(
+            f"{host}:{port} 不能监听：{problem.strerror}。请用 --port 换一个端口，或停掉占用它的程序。"
+        ) from None
 
 
 @app.command()

@@ -48,7 +48,7 @@ class Vault:
         """Raises SecretMismatchError when the key is another one or the bytes were changed."""
         try:
             plain = self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], owner.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: too short to be sealed at all
             raise SecretMismatchError(
                 "这条记录的原文解不开：密钥不对，或数据被改动。请检查密钥文件。"
             ) from None

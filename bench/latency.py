@@ -1,6 +1,6 @@
 """One petition at intake with 10,000 in history: reading, category, links from the database, routing, evidence. Median and 95th percentile.
 
-Run: python bench/latency.py [--url sqlite:///… | postgresql+psycopg://…]
+Run: python -m bench.latency [--url sqlite:///… | postgresql+psycopg://…]
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The usual recipe is jieba.cut → TfidfVectorizer → LinearSVC.predict. Fenban's is normalise → redact → cut → features → categories,
 kind and calibrated probabilities, in batches, as `fenban triage FILE` runs it; with evidence and units it is timed as well.
-Medians of `ROUNDS` alternating rounds. Run: make bench, or python bench/throughput.py
+Medians of `ROUNDS` alternating rounds. Run: make bench, or python -m bench.throughput
 """
 
 from __future__ import annotations

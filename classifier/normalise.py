@@ -81,11 +81,11 @@ def _odd_blanks(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 @lru_cache(maxsize=1)
-def _converter() -> tuple[opencc.OpenCC, re.Pattern[str], dict[int, int]]:
-    """OpenCC, the characters that only traditional text uses, and their simplified forms.
+def _converter() -> tuple[opencc.OpenCC, re.Pattern[str], re.Pattern[str], dict[int, int]]:
+    """OpenCC, the characters that only traditional text uses, those that only simplified text uses, and the table between.
 
     A character counts as traditional only when GB 2312 does not have it: 乾 (in 乾县), 著, 藉 are good simplified
-    characters, and a text that has no others is left alone.
+    characters, and a text that has no others is left alone. As simplified counts what Big5 does not have.
     """
     converter = opencc.OpenCC("t2s")
     ideographs = [chr(code) for code in (*range(0x3400, 0x4DC0), *range(0x4E00, 0xA000))]
@@ -93,23 +93,32 @@ def _converter() -> tuple[opencc.OpenCC, re.Pattern[str], dict[int, int]]:
     table = {
         ord(old): ord(new)
         for old, new in zip(ideographs, simple, strict=True)
-        if old != new and len(new) == 1 and not _in_gb2312(old) and converter.convert(new) == new
+        if old != new and len(new) == 1 and not _in(old, "gb2312") and converter.convert(new) == new
     }
-    return converter, re.compile(f"[{''.join(map(chr, table))}]"), table
+    only_simple = {chr(code) for code in table.values() if not _in(chr(code), "big5")}
+    return (
+        converter,
+        re.compile(f"[{''.join(map(chr, table))}]"),
+        re.compile(f"[{''.join(sorted(only_simple))}]"),
+        table,
+    )
 
 
-def _in_gb2312(character: str) -> bool:
+def _in(character: str, encoding: str) -> bool:
     try:
-        character.encode("gb2312")
+        character.encode(encoding)
     except UnicodeEncodeError:
         return False
     return True
 
 
 def _simplify(text: str) -> str:
-    """Traditional to simplified, character for character: the length never changes, so offsets need no map."""
-    converter, traditional, table = _converter()
+    """Traditional to simplified, character for character: the length never changes, so offsets need no map.
+
+    Phrase by phrase (乾淨 is 干净) only where the whole text is traditional: 張 in a simplified text leaves its 乾县 alone.
+    """
+    converter, traditional, simplified, table = _converter()
     if not traditional.search(text):
         return text
-    phrasewise = converter.convert(text)
+    phrasewise = text if simplified.search(text) else converter.convert(text)
     return (phrasewise if len(phrasewise) == len(text) else text).translate(table)

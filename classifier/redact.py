@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
 
@@ -383,5 +383,7 @@ def redact(
     for item in sorted(found, key=lambda f: (f.start, -f.end)):
         if not kept or item.start >= kept[-1].end:
             kept.append(item)
+        elif item.end > kept[-1].end:  # two overlap: nothing of either may stay
+            kept[-1] = replace(kept[-1], end=item.end)
     redacted, aligned = rewrite(text, ((f.start, f.end, f"〈{f.kind}〉") for f in kept), alignment)
     return redacted, aligned, tuple(kept)

@@ -12,7 +12,7 @@ from classifier.features import Document
 from classifier.lexicon import Lexicon
 from classifier.petition import KIND_ALIASES, Petition
 from classifier.records import Reject, check_text, petitions
-from classifier.tables import raise_problems
+from classifier.tables import raise_problems, read_text
 from classifier.taxonomy import Taxonomy
 from classifier.tokenise import Tokeniser
 from classifier.triage import read
@@ -48,7 +48,7 @@ def load_seed(folder: Path, taxonomy: Taxonomy) -> list[dict[str, str]]:
     problems: list[str] = []
     seen: set[str] = set()
     for file in sorted(folder.glob("*.jsonl")):
-        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        for number, line in enumerate(read_text(file, CorpusError).split("\n"), start=1):
             if not line.strip():
                 continue
             problem, row = _seed_row(line, taxonomy, seen)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from classifier.features import Document
 from classifier.links.terms import shingles
@@ -39,6 +40,10 @@ def groups_of(documents: Sequence[Document], given: Sequence[str]) -> Indices:
 def folds(
     labels: Sequence[str], groups: Indices, count: int = 5, seed: int = 0
 ) -> Iterator[tuple[Indices, Indices]]:
-    """(train, test) index arrays, stratified by label, no group on both sides, the same for the same input."""
-    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    """(train, test) index arrays, stratified by label, no group on both sides, the same for the same input.
+
+    Where every label is rarer than `count` there is nothing to stratify by.
+    """
+    is_rare = max(Counter(labels).values()) < count
+    splitter = (GroupKFold if is_rare else StratifiedGroupKFold)(count, shuffle=True, random_state=seed)
     yield from splitter.split(np.zeros(len(labels)), np.asarray(labels), groups)

@@ -37,12 +37,12 @@ class Store:
             _make_folder(Path(parsed.database).parent)
         try:
             self.engine: Engine = create_engine(parsed, pool_pre_ping=not self.is_sqlite)
+        except (ImportError, NoSuchModuleError):
+            raise _no_driver(parsed) from None
         except ArgumentError:
             raise _bad_url() from None
-        except (ImportError, NoSuchModuleError):
-            raise StoreError(
-                f"没有装 {parsed.drivername} 的驱动。PostgreSQL 请安装 fenban[postgres]，地址写 postgresql+psycopg://…。"
-            ) from None
+        if self.engine.dialect.is_async:
+            raise _no_driver(parsed)
         if self.is_sqlite:
             event.listen(self.engine, "connect", _sqlite_connect)
             event.listen(self.engine, "begin", _sqlite_begin)
@@ -98,7 +98,7 @@ class Store:
 
     def ping(self) -> None:
         with self.read() as connection:
-            connection.execute(text("SELECT 1"))
+            connection.execute(text("SELECT name FROM meta LIMIT 1"))
 
     def close(self) -> None:
         self.engine.dispose()
@@ -106,14 +106,22 @@ class Store:
 
 def _parse(url: str) -> URL:
     try:
-        return make_url(url)
-    except (ArgumentError, ValueError):  # ValueError: a port that is no number
+        parsed = make_url(url)
+        (parsed.host or "").encode("idna")
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number, a host that is no name
         raise _bad_url() from None
+    return parsed
 
 
 def _bad_url() -> StoreError:
     return StoreError(
         "数据库地址看不懂。例：sqlite:///data/fenban.db 或 postgresql+psycopg://用户@主机/库名。"
+    )
+
+
+def _no_driver(url: URL) -> StoreError:
+    return StoreError(
+        f"没有装 {url.drivername} 的驱动。PostgreSQL 请安装 fenban[postgres]，地址写 postgresql+psycopg://…。"
     )
 
 
@@ -155,7 +163,10 @@ _REASONS = (
     (("locked", "deadlock", "timeout"), "数据库正忙，这次没有存上。请稍后重试。"),
     (("not a database", "malformed", "corrupt"), "数据库文件已损坏。请用备份恢复。"),
     (("unable to open",), "数据库文件打不开。请检查数据目录是否存在、有没有权限。"),
-    (("connect", "server closed", "terminat", "host name"), "连不上数据库。请检查地址和数据库服务。"),
+    (
+        ("connect", "server closed", "terminat", "resolve", "resolution", "host name"),
+        "连不上数据库。请检查地址和数据库服务。",
+    ),
 )
 
 

@@ -45,11 +45,17 @@ def _petition_row(moment: datetime) -> dict[str, object]:
     }
 
 
+def _other_default(context, found_column, declared_column, found, declared, rendered) -> bool:
+    """Whether two defaults differ: SQLite gives the empty one back as (''), which Alembic takes for another."""
+    return (found or "").strip("()'") != (rendered or "").strip("'")
+
+
 def test_migrations_build_exactly_the_declared_tables(store):
     store.migrate()
     with store.read() as connection:
+        defaults = _other_default if store.is_sqlite else True
         context = MigrationContext.configure(
-            connection, opts={"compare_type": True, "compare_server_default": True}
+            connection, opts={"compare_type": True, "compare_server_default": defaults}
         )
         assert compare_metadata(context, metadata) == []
         assert set(inspect(connection).get_table_names()) == {*metadata.tables, "alembic_version"}
