@@ -1,6 +1,6 @@
 # make serve — set everything up and serve on 127.0.0.1:8000     make test — the tests
 # make check — format, lint, types, arrows                       make bench — the measurements
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
 LOCKS  := requirements/runtime.txt requirements/dev.txt
