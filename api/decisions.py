@@ -23,7 +23,9 @@ from api.store.petitions import (
     update_current,
 )
 from classifier.errors import InputError, UnknownCodeError
+from classifier.normalise import normalised
 from classifier.petition import KIND_ALIASES
+from classifier.redact import redact
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,16 @@ def decide(service: Service, petition_id: str, choice: Choice, user_id: str) -> 
             # A decision is a whole: what is not decided anew is what held before.
             whole = {name: values[name] or row[name] for name in values}
             suggestion_id = latest_suggestion(connection, petition_id)["id"]
-            add_decision(connection, petition_id, suggestion_id, user_id, whole, choice.reason)
+            add_decision(connection, petition_id, suggestion_id, user_id, whole, _redacted(choice.reason))
             update_current(connection, petition_id, whole | {"status": DECIDED})
         for verdict in choice.links:
             add_link_decision(connection, petition_id, verdict.id, verdict.confirmed, user_id)
         return _whole(connection, petition_id)
+
+
+def _redacted(reason: str) -> str:
+    """A reason without identity data: it is kept in clear, shown, and read when the next model is judged."""
+    return redact(normalised(reason).strip())[0]
 
 
 def _checked(service: Service, choice: Choice) -> dict[str, str]:
@@ -101,7 +108,7 @@ def send_back(service: Service, petition_id: str, unit: str, reason: str, user_i
         row = get_petition(connection, petition_id)
         if row["unit"] != unit_id:
             raise InputError("这件信访件现在不由该单位承办，不能由它退回。")
-        add_return(connection, petition_id, unit_id, reason.strip(), user_id)
+        add_return(connection, petition_id, unit_id, _redacted(reason), user_id)
         update_current(connection, petition_id, {"status": RETURNED})
         return _whole(connection, petition_id)
 

@@ -5,12 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from sqlalchemy import Connection, select
-
 from api.service import Service
-from api.store.labels import decided_labels, petitioner_groups
-from api.store.petitions import RETURNED
-from api.store.tables import petitions
+from api.store.labels import decided_labels, petitioner_groups, returned_ids
 from classifier.identity import keyed_hash
 from classifier.registry import replacing
 
@@ -43,7 +39,7 @@ def write_labels(service: Service, out: Path) -> int:
         writer.writerow(COLUMNS)
         with service.store.read() as connection:
             groups = petitioner_groups(connection)
-            returned = _returned(connection)
+            returned = returned_ids(connection)
             for row in decided_labels(connection):
                 decided = "" if row["id"] in returned else row["unit"]
                 unit = directory.units.get(decided)
@@ -58,8 +54,3 @@ def write_labels(service: Service, out: Path) -> int:
                 )  # fmt: skip
                 count += 1
     return count
-
-
-def _returned(connection: Connection) -> set[str]:
-    query = select(petitions.c.id).where(petitions.c.status == RETURNED)
-    return set(connection.execute(query).scalars())

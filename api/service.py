@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection
 
 from api.live import Live
 from api.settings import Settings
+from api.store.meta import any_petition, keep_key_check, key_check
 from api.store.session import Store
-from api.store.tables import meta, petitions
 from api.store.users import Role, add_user, any_user, new_key
 from api.vault import Vault, load_key
 from classifier.errors import SecretError, SecretMismatchError
 
-_KEY_CHECK = "key_check"
 _FIRST_ADMIN = "admin"
 
 
@@ -50,11 +49,11 @@ def open_service(settings: Settings) -> Service:
 
 
 def _unlock(settings: Settings, connection: Connection) -> Vault:
-    known = connection.execute(select(meta.c.value).where(meta.c.name == _KEY_CHECK)).scalar()
-    has_data = known is not None or connection.execute(select(petitions.c.seq).limit(1)).first() is not None
+    known = key_check(connection)
+    has_data = known is not None or any_petition(connection)
     vault = Vault(load_key(settings.key.get_secret_value(), settings.key_file, may_create=not has_data))
     if known is None:
-        connection.execute(insert(meta).values(name=_KEY_CHECK, value=vault.check))
+        keep_key_check(connection, vault.check)
     elif known != vault.check:
         raise SecretMismatchError("密钥不是这个数据库的密钥。请放回原来的密钥文件，或设置原来的 FENBAN_KEY。")
     return vault

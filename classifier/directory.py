@@ -232,7 +232,7 @@ class _Loader:
         good = bool(row["id"])
         if not good:
             self._problem("rules.csv", line, "没有写规则编号（id）")
-        if not row["priority"].lstrip("-").isdigit():
+        if not row["priority"].removeprefix("-").isdecimal():
             good = self._problem("rules.csv", line, f"优先级“{row['priority']}”不是整数")
         if not (keywords or categories or kind or respondent or district):
             good = self._problem("rules.csv", line, "没有任何条件：会命中所有信访件")

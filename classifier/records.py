@@ -120,7 +120,7 @@ def to_petition(record: Record) -> Petition:
         channel=CHANNEL_ALIASES.get(channel.upper()) if channel else None,
         received_at=parse_date(record["received_at"]) if record["received_at"] else None,
         district=record["district"],
-        people=int(people) if people.isdigit() and 0 < int(people) < 1_000_000 else 1,
+        people=int(people) if people.isdecimal() and 0 < int(people) < 1_000_000 else 1,
     )
 
 
@@ -213,12 +213,11 @@ def _workbook_rows(path: Path) -> Iterator[Cells]:
         sheets = (workbook.get_sheet_by_index(i) for i in range(len(workbook.sheet_names)))
         sheet = next((s for s in sheets if s.height), None)
         rows: Iterable[Sequence[Any]] = sheet.iter_rows() if sheet is not None else ()
-        offset = (sheet.start or (0, 0))[0] if sheet is not None else 0
     except Exception as problem:  # calamine raises its own kinds for each broken part
         raise UnreadableFileError(
             f"{path.name} 打不开（{type(problem).__name__}）。请在表格软件里重新另存一份。"
         ) from None
-    yield from enumerate(rows, start=1 + offset)
+    yield from enumerate(rows, start=1)  # rows above the first filled one come, too
 
 
 def _table(rows: Iterator[Cells], mapping: Mapping[str, str], name: str) -> Iterator[Record | Reject]:

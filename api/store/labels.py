@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, func, insert, select
 
-from api.store.petitions import now, storable
+from api.store.petitions import RETURNED, now, storable
 from api.store.tables import (
     decisions,
     link_decisions,
@@ -157,3 +157,8 @@ def petitioner_groups(connection: Connection) -> dict[int, str]:
     for (_, digest), seq in owner.items():
         smallest[root(seq)] = min(digest, smallest.get(root(seq), digest))
     return {seq: smallest[root(seq)] for seq in parent}
+
+
+def returned_ids(connection: Connection) -> set[str]:
+    query = select(petitions.c.id).where(petitions.c.status == RETURNED)
+    return set(connection.execute(query).scalars())

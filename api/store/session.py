@@ -127,7 +127,7 @@ def _no_driver(url: URL) -> StoreError:
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # petitions lie in here
     except OSError as problem:
         raise StoreUnavailableError(
             f"数据目录 {folder.name} 建不了：{problem.strerror}。请检查权限和磁盘。"

@@ -113,21 +113,30 @@ def app(settings: Settings, service: Service) -> FastAPI:
     return create_app(settings, service)
 
 
-@pytest.fixture
-def keys(service: Service) -> dict[str, str]:
-    """A key for each role, and three that no longer or never opened anything."""
-    found = {"unknown": "fenban_" + "0" * 43}
-    with service.store.write() as connection:
-        for role in Role:
-            found[role.value] = new_key(connection, add_user(connection, f"user-{role}", role).id)
-        found["expired"] = new_key(connection, add_user(connection, "late", Role.ADMIN).id, days=0)
-        found["disabled"] = new_key(connection, add_user(connection, "gone", Role.ADMIN).id)
-        disable_user(connection, "gone")
-    return found
+class Keys(dict[str, str]):
+    """A key for each role, made when it is first asked for, and three that no longer or never opened anything."""
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(admin=service.settings.admin_file.read_text().strip(), unknown="fenban_" + "0" * 43)
+        self._store = service.store
+
+    def __missing__(self, name: str) -> str:
+        role = Role(name) if name in set(Role) else Role.ADMIN
+        with self._store.write() as connection:
+            user = add_user(connection, f"user-{name}", role)
+            self[name] = new_key(connection, user.id, days=0 if name == "expired" else None)
+            if name == "disabled":
+                disable_user(connection, user.name)
+        return self[name]
 
 
 @pytest.fixture
-def http(app: FastAPI, keys: dict[str, str]) -> Iterator[Http]:
+def keys(service: Service) -> Keys:
+    return Keys(service)
+
+
+@pytest.fixture
+def http(app: FastAPI, keys: Keys) -> Iterator[Http]:
     # The default client raises what the application lets through: a server would print it.
     with TestClient(app) as client:
         yield Http(client, keys)

@@ -151,14 +151,10 @@ def full_history(service):
     """A service whose every append-only table has a row."""
     with service.store.read() as connection:
         user = connection.execute(select(users.c.id)).scalar_one()
-    first, second = (
-        submit(service, Petition("", "烧烤店油烟", _TEXT), user).petition_id for _ in range(2)
-    )
+    first, second = (submit(service, Petition("", "烧烤店油烟", _TEXT), user).petition_id for _ in range(2))
     (link,) = get_links(service, second)
     assert link["id"] == first
-    decide(
-        service, second, Choice(category="040206", unit="城管局", links=(LinkVerdict(first, True),)), user
-    )
+    decide(service, second, Choice(category="040206", unit="城管局", links=(LinkVerdict(first, True),)), user)
     send_back(service, second, "城管局", "不归我们管", user)
     get_original(service, second, user)
     return service

@@ -6,8 +6,6 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from classifier.identity import (
     canonical_id_number,
@@ -105,14 +103,8 @@ def test_canonical_phones(phone: str, canonical: str) -> None:
     assert canonical_phone(phone) == canonical
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.text(max_size=12), st.text(max_size=12), st.text(max_size=12), st.text(max_size=12))
-def test_name_and_address_do_not_run_into_each_other(
-    name: str, address: str, name2: str, address2: str
-) -> None:
-    first, second = canonical_name_address(name, address), canonical_name_address(name2, address2)
-    if first and first == second and "|" not in name + name2:
-        assert canonical_name_address(name, address2) == first
+def test_name_and_address_do_not_run_into_each_other() -> None:
+    assert canonical_name_address("张三", "丰收村一组") != canonical_name_address("张三丰", "收村一组")
 
 
 def test_a_short_secret_is_refused() -> None:

@@ -89,7 +89,7 @@ def test_an_id_number_behind_a_digit_is_not_cut_by_the_phone_number_it_seems_to_
 
 
 @settings(max_examples=100, deadline=None)
-@given(id_numbers(), st.from_regex(r"1[3-9]\d{9}", fullmatch=True))
+@given(id_numbers(), st.from_regex(r"1[3-9][0-9]{9}", fullmatch=True))
 def test_a_phone_number_glued_to_an_id_number_goes_too(number: str, phone: str) -> None:
     redacted, _, _ = redact(phone + number)
     assert phone not in redacted
@@ -104,7 +104,7 @@ def test_old_fifteen_digit_id_numbers_go(born: date, region: int, order: int) ->
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.from_regex(r"1[3-9]\d{9}", fullmatch=True), st.data())
+@given(st.from_regex(r"1[3-9][0-9]{9}", fullmatch=True), st.data())
 def test_no_mobile_number_survives(number: str, data: st.DataObject) -> None:
     written = data.draw(st.sampled_from(["", "+86", "0086", "86-", "+86 "])) + data.draw(spelled(number))
     redacted, _, _ = redact(normalised(f"联系我{written}，谢谢"))
@@ -118,7 +118,7 @@ def _luhn(body: str) -> str:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.from_regex(r"(62|4\d|5[1-5])\d{13}(\d{3})?", fullmatch=True))
+@given(st.from_regex(r"(62|4[0-9]|5[1-5])[0-9]{13}([0-9]{3})?", fullmatch=True))
 def test_bank_cards_with_a_luhn_digit_go(body: str) -> None:
     card = _luhn(body)
     grouped = " ".join(card[i : i + 4] for i in range(0, len(card), 4))

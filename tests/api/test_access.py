@@ -1,0 +1,162 @@
+"""Who may do what: every endpoint against every role and every kind of bad credential."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from api.store.tables import api_keys, users
+from api.store.users import Role, add_user, authenticate, disable_user, find_user, new_key
+from classifier.errors import ConflictError, NotFoundError, UnauthenticatedError
+
+_EVERYONE = frozenset({"intake", "reviewer", "admin", "auditor"})
+_OFFICERS = _EVERYONE - {"auditor"}
+_REVIEWERS = frozenset({"reviewer", "admin"})
+_NOBODY = {None: "none", "unknown": "unknown", "expired": "expired", "disabled": "disabled"}
+
+_TEXT = "楼下烧烤店每天营业到凌晨，油烟直接排进楼道，反映多次无人处理。"
+_TRIAGE = {"petitions": [{"text": _TEXT}]}
+_DECISION = {"category": "040206", "unit": "城管局"}
+_RETURN = {"unit": "城管局", "reason": "不归我们管"}
+
+#: Who may, the status when they may, and a body with which it works.
+_MAY = {
+    ("POST", "/v1/triage"): (_OFFICERS, 200, _TRIAGE),
+    ("POST", "/v1/petitions"): (_OFFICERS, 201, {"text": _TEXT}),
+    ("GET", "/v1/petitions"): (_EVERYONE, 200, None),
+    ("GET", "/v1/petitions/{petition_id}"): (_EVERYONE, 200, None),
+    ("GET", "/v1/petitions/{petition_id}/original"): (_OFFICERS, 200, None),
+    ("GET", "/v1/petitions/{petition_id}/links"): (_EVERYONE, 200, None),
+    ("POST", "/v1/petitions/{petition_id}/decisions"): (_OFFICERS, 201, _DECISION),
+    ("POST", "/v1/petitions/{petition_id}/returns"): (_REVIEWERS, 201, _RETURN),
+    ("GET", "/v1/taxonomy"): (_EVERYONE, 200, None),
+    ("GET", "/v1/units"): (_EVERYONE, 200, None),
+    ("GET", "/v1/models/active"): (_EVERYONE, 200, None),
+}
+_OPEN = {("GET", "/healthz"), ("GET", "/readyz")}
+
+
+def test_every_endpoint_has_its_line_in_the_matrix(app):
+    documented = {
+        (method.upper(), path) for path, operations in app.openapi()["paths"].items() for method in operations
+    }
+    assert documented == set(_MAY) | _OPEN
+
+
+def test_roles_on_every_endpoint(http):
+    petition = http.submit(_TEXT)
+    http.post(f"/v1/petitions/{petition}/decisions", _DECISION)
+    expected, found = {}, {}
+    for (method, path), (allowed, status, body) in _MAY.items():
+        for role in _EVERYONE:
+            case = (method, path, role)
+            expected[case] = (status, "") if role in allowed else (403, "forbidden")
+            found[case] = http.outcome(
+                http.request(method, path.format(petition_id=petition), role, json=body)
+            )
+    assert found == expected
+
+
+def test_no_valid_credential_opens_nothing(http, rows):
+    petition = http.submit(_TEXT)
+    before = rows()
+    expected, found = {}, {}
+    for (method, path), (_, _, body) in _MAY.items():
+        for role in _NOBODY:
+            answer = http.request(method, path.format(petition_id=petition), role, json=body)
+            case = (method, path, _NOBODY[role])
+            expected[case] = (401, "unauthenticated", "Bearer")
+            found[case] = (*http.outcome(answer), answer.headers.get("WWW-Authenticate"))
+    assert found == expected
+    assert rows() == before
+
+
+def test_each_bad_credential_is_told_what_to_do(http):
+    words = {role: http.get("/v1/units", role).json()["detail"] for role in _NOBODY}
+    assert "Bearer" in words[None]
+    assert "无效" in words["unknown"]
+    assert "过期" in words["expired"]
+    assert "停用" in words["disabled"]
+
+
+def test_credential_in_another_form_opens_nothing(http, keys):
+    headers = ("", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", "{}", "Bearer {} {}", "Bearer {}x", "bearer é")
+    found = {}
+    for header in headers:
+        value = header.replace("{}", keys["admin"]).encode()
+        found[header] = http.outcome(http.get("/v1/units", role=None, headers={"Authorization": value}))
+    assert found == dict.fromkeys(headers, (401, "unauthenticated"))
+
+
+def test_what_needs_no_credential(http):
+    paths = ("/healthz", "/readyz", "/metrics", "/docs", "/v1/openapi.json")
+    assert [http.get(path, role=None).status_code for path in paths] == [200] * 5
+
+
+def test_forbidden_names_the_roles_that_may(http):
+    detail = http.post("/v1/petitions/x/returns", _RETURN, role="auditor").json()["detail"]
+    assert "审计" in detail
+    assert "审核、管理员" in detail
+
+
+# --- users and keys -----------------------------------------------------------------------------------------
+
+
+def test_keys_are_stored_as_digests_and_each_opens(service):
+    with service.store.write() as connection:
+        user = add_user(connection, " 张三 ", Role.REVIEWER)
+        issued = [new_key(connection, user.id) for _ in range(2)]
+    with service.store.read() as connection:
+        assert [authenticate(connection, key) for key in issued] == [user, user]
+        digests = connection.execute(select(api_keys.c.digest)).scalars().all()
+    assert user.name == "张三"
+    assert not [key for key in issued for digest in digests if key in digest or digest in key]
+
+
+def test_a_key_expires_and_an_endless_one_does_not(service):
+    with service.store.write() as connection:
+        user = add_user(connection, "张三", Role.INTAKE)
+        endless, tomorrow, over = (new_key(connection, user.id, days) for days in (None, 1, 0))
+    with service.store.read() as connection:
+        assert authenticate(connection, endless) == authenticate(connection, tomorrow) == user
+        with pytest.raises(UnauthenticatedError, match="过期"):
+            authenticate(connection, over)
+
+
+def test_disabling_a_user_closes_all_their_keys_and_no_others(service):
+    with service.store.write() as connection:
+        gone, stays = (add_user(connection, name, Role.INTAKE) for name in ("走", "留"))
+        closed = [new_key(connection, gone.id) for _ in range(2)]
+        kept = new_key(connection, stays.id)
+        disable_user(connection, "走")
+    with service.store.read() as connection:
+        for key in closed:
+            with pytest.raises(UnauthenticatedError, match="停用"):
+                authenticate(connection, key)
+        assert authenticate(connection, kept) == stays
+
+
+def test_names_are_taken_once(service):
+    with service.store.write() as connection:
+        add_user(connection, "张三", Role.INTAKE)
+    with pytest.raises(ConflictError, match="张三"), service.store.write() as connection:
+        add_user(connection, " 张三", Role.ADMIN)
+    with pytest.raises(NotFoundError), service.store.read() as connection:
+        find_user(connection, "李四")
+
+
+def test_first_start_makes_one_administrator_whose_key_is_in_the_file(service, settings):
+    key = settings.admin_file.read_text().strip()
+    with service.store.read() as connection:
+        assert connection.execute(select(users.c.name)).scalars().all() == ["admin"]
+        assert authenticate(connection, key).role is Role.ADMIN
+
+
+def test_later_starts_make_no_further_administrator(service, settings):
+    from api.service import open_service
+
+    service.close()
+    settings.admin_file.unlink()
+    again = open_service(settings)
+    again.close()
+    assert not settings.admin_file.exists()
