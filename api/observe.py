@@ -14,6 +14,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from api.errors import unexpected
 from api.store.petitions import new_id
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
 Next = Callable[[Request], Awaitable[Response]]
 
 
@@ -68,14 +70,16 @@ async def observe(request: Request, call_next: Next) -> Response:
         structlog.contextvars.clear_contextvars()
     seconds = time.perf_counter() - started
     route = getattr(request.scope.get("route"), "path", "unmatched")
+    # Both labels are ours to choose from, else any sender could fill the registry, or write in the log.
+    method = request.method if request.method in _METHODS else "other"
     metrics: Metrics = request.app.state.metrics
-    metrics.requests.labels(request.method, route, str(response.status_code)).inc()
+    metrics.requests.labels(method, route, str(response.status_code)).inc()
     metrics.seconds.labels(route).observe(seconds)
     response.headers["X-Request-Id"] = request_id
     structlog.get_logger("fenban").info(
         "request",
         request_id=request_id,
-        method=request.method,
+        method=method,
         route=route,
         status=response.status_code,
         milliseconds=round(seconds * 1000, 1),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from classifier.dates import parse_date
 from classifier.errors import DateError, UnknownCodeError
@@ -28,6 +28,14 @@ def moment(value: Any) -> datetime | None:
         return parse_date(value if isinstance(value, datetime) else str(value))
     except DateError:
         raise DateError("日期无法识别。请写成 2019-03-04 或 2019-03-04 11:38:34。") from None
+
+
+def _whole(text: str) -> str:
+    text.encode()  # half a surrogate pair is a ValueError here; later nothing could send it back
+    return text
+
+
+_Text = Annotated[str, AfterValidator(_whole)]
 
 
 class PetitionerIn(_Model):
@@ -59,8 +67,8 @@ class PetitionIn(_Model):
 
     id: str = Field(default="", max_length=200, description="来源系统的编号；仅在只分析不保存时原样带回")
     # check_text keeps this bound, on both together: one kind of fault, one problem type.
-    title: str = Field(default="", description="标题", json_schema_extra={"maxLength": MAX_CHARACTERS})
-    text: str = Field(default="", description="内容", json_schema_extra={"maxLength": MAX_CHARACTERS})
+    title: _Text = Field(default="", description="标题", json_schema_extra={"maxLength": MAX_CHARACTERS})
+    text: _Text = Field(default="", description="内容", json_schema_extra={"maxLength": MAX_CHARACTERS})
     channel: str = Field(default="", max_length=20, description="网络、来信、电话、传真、来访")
     received_at: Annotated[datetime | None, BeforeValidator(moment)] = Field(
         default=None, description="收到时间；2019-03-04、2019/3/4、2019年3月4日 下午3点 等写法都可以"

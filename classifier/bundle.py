@@ -26,9 +26,10 @@ from safetensors.numpy import save as save_arrays
 
 from classifier.category import Calibration, LevelThree, LinearModel
 from classifier.errors import BundleIncompatibleError, BundleMissingError, BundleTamperedError
-from classifier.features import Vectoriser
+from classifier.features import HASH_BITS, Vectoriser
 from classifier.lexicon import Lexicon, parse_lexicon
 from classifier.links.terms import TermWeights
+from classifier.petition import Kind
 from classifier.registry import MANIFEST, publishing
 from classifier.taxonomy import Taxonomy, parse_headings, parse_taxonomy
 from classifier.tokenise import SEGMENTER, Tokeniser, segmenter_version
@@ -111,12 +112,21 @@ def bundle_version(bundle: Bundle) -> str:
 def load_bundle(path: Path) -> Bundle:
     """Verify and load a bundle folder.
 
-    Raises BundleMissingError (no manifest), BundleTamperedError (a file is missing, differs from the manifest, or holds types
-    that do not belong there), BundleIncompatibleError (another format or segmenter).
+    Raises BundleMissingError (no manifest), BundleTamperedError (a file is missing, differs from the manifest, or holds what
+    does not belong there), BundleIncompatibleError (another format or segmenter).
     """
     manifest = _manifest(path)
     contents = _verified(path, manifest)
     words, arrays = _model(contents)
+    try:
+        return _built(manifest["version"], contents, words, arrays)
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise BundleTamperedError(
+            f"模型包 {path.name} 的内容无法读取（{type(problem).__name__}），拒绝加载。"
+        ) from None
+
+
+def _built(version: str, contents: dict[str, bytes], words: dict[str, Any], arrays: Arrays) -> Bundle:
     vectoriser = Vectoriser(
         words["words"],
         words["title_words"],
@@ -128,8 +138,12 @@ def load_bundle(path: Path) -> Bundle:
     categories = parse_taxonomy(taxonomy_text, _TAXONOMY)
     taxonomy = Taxonomy(categories, parse_headings(headings_text, categories, _HEADINGS))
     heads = {name: _head(name, words["heads"].get(name), arrays) for name in _HEADS}
+    if not set(_classes(heads["category"])) <= set(categories) or not set(_classes(heads["kind"])) <= set(
+        Kind
+    ):
+        raise ValueError("classes")
     return Bundle(
-        version=manifest["version"],
+        version=version,
         taxonomy=taxonomy,
         lexicon=parse_lexicon(contents[_LEXICON].decode(), taxonomy, _LEXICON),
         tokeniser=Tokeniser(contents[_DICTIONARY].decode().split("\n") if contents[_DICTIONARY] else ()),
@@ -182,19 +196,30 @@ def _manifest(path: Path) -> dict[str, Any]:
         raise BundleTamperedError(
             f"模型包 {path.name} 的 {MANIFEST} 已损坏。请重新训练或换一个版本。"
         ) from None
-    if not isinstance(manifest, dict) or set(_FILES) != set(manifest.get("files", ())):
+    if not _is_complete(manifest):
         raise BundleTamperedError(f"模型包 {path.name} 的清单不完整。请重新训练或换一个版本。")
     if manifest.get("format") != FORMAT:
         raise BundleIncompatibleError(
             f"模型包 {path.name} 是格式 {manifest.get('format')}，本程序只读格式 {FORMAT}。请用本程序重新训练。"
         )
-    segmenter = manifest.get("segmenter", {})
+    segmenter = manifest["segmenter"]
     if (segmenter.get("name"), segmenter.get("version")) != (SEGMENTER, segmenter_version()):
         raise BundleIncompatibleError(
             f"模型包 {path.name} 用的分词器是 {segmenter.get('name')} {segmenter.get('version')}，"
             f"这里装的是 {SEGMENTER} {segmenter_version()}。请重新训练，或安装那个版本。"
         )
     return manifest
+
+
+def _is_complete(manifest: Any) -> bool:
+    return (
+        isinstance(manifest, dict)
+        and isinstance(manifest.get("version"), str)
+        and isinstance(manifest.get("segmenter"), dict)
+        and isinstance(manifest.get("files"), dict)
+        and set(manifest["files"]) == set(_FILES)
+        and all(isinstance(file, dict) for file in manifest["files"].values())
+    )
 
 
 def _verified(path: Path, manifest: dict[str, Any]) -> dict[str, bytes]:
@@ -232,9 +257,18 @@ def _model(contents: dict[str, bytes]) -> tuple[dict[str, Any], Arrays]:
             f"模型文件 {_MODEL} 无法读取（{type(problem).__name__}），拒绝加载。"
         ) from None
     found = {name: (array.dtype.type, array.shape) for name, array in arrays.items()}
-    if found != expected or not set(words["heads"]) <= set(_HEADS):
+    if found != expected or not set(words["heads"]) <= set(_HEADS) or not _are_buckets(arrays["buckets"]):
         raise BundleTamperedError(f"模型文件 {_MODEL} 的内容与词表对不上，拒绝加载。")
     return words, arrays
+
+
+def _are_buckets(array: npt.NDArray[np.int32]) -> bool:
+    """Rising, and each a bucket that the hash can give."""
+    return not len(array) or bool(array[0] >= 0 and array[-1] < 1 << HASH_BITS and (np.diff(array) > 0).all())
+
+
+def _classes(head: LinearModel | None) -> tuple[str, ...]:
+    return head.classes if head else ()
 
 
 def _head(name: str, head: dict[str, Any] | None, arrays: Arrays) -> LinearModel | None:

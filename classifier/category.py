@@ -56,7 +56,7 @@ class LinearModel:
         self.coef = coef
         self.intercept = intercept
         self.calibration = calibration
-        self._mean = coef.mean(axis=1)
+        self._mean = coef @ np.full(len(classes), 1 / max(len(classes), 1), dtype=np.float32)
 
     def probabilities(self, matrix: sparse.csr_matrix[Any]) -> npt.NDArray[np.float64]:
         """Shape (rows, classes); each row sums to 1."""

@@ -77,5 +77,6 @@ def _parse(
 
 
 def _terms(text: str) -> tuple[str, ...]:
-    terms = (normalised(term).strip() for term in text.split(_SEPARATOR))
+    # One cell is normalised as a whole: the separator stays what it is, and a call a term would cost ten times as much.
+    terms = (term.strip() for term in normalised(text).split(_SEPARATOR))
     return tuple(dict.fromkeys(term for term in terms if term))

@@ -80,10 +80,12 @@ class Registry:
         return version
 
     def _pointer(self, name: str) -> str:
+        """What a pointer says, or "" when it is not there or broken: a broken one must not stop a promotion."""
         try:
-            return (self.root / name).read_text(encoding="ascii")
-        except FileNotFoundError:
+            content = (self.root / name).read_text(encoding="ascii")
+        except (FileNotFoundError, UnicodeDecodeError):
             return ""
+        return content if len(content.split()) == 2 else ""
 
     def _point(self, name: str, content: str) -> None:
         with replacing(self.root / name) as temporary:

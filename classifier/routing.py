@@ -2,7 +2,7 @@
 
 `route` is total: whatever the category and place, at least one lead unit comes out (the directory's fallback, the petition
 office, if nothing else). Accusation material never goes to the accused (Art. 30 of the regulation): a unit an accusation
-names is left out.
+names is left out, whatever speaks for it; only the fallback, which reports upward, stays.
 """
 
 from __future__ import annotations
@@ -29,11 +29,13 @@ _LEARNED, _BESIDE_LEARNED = 0.85, 0.15
 _DUTY_FLOOR = 0.12
 
 # What stands right before the name of an accused body, and what stands right after it.
-_ACCUSING = re.compile(r"(?:举报|控告|检举|状告|揭发|投诉|实名反映)[^，。；\s]{0,6}$")
+_ACCUSING = re.compile(r"(?:举报|控告|检举|状告|揭发|投诉|实名反映)(?![到给至])[^，。；\s]{0,6}$")
 _FAILING = re.compile(
-    r"[^，。；\s]{0,8}?(?:工作人员|局长|副局长|科长|股长|所长|队长|院长|主任|书记|镇长|乡长|干部|领导|执法人员|职工"
+    r"[^，。；\s]{0,8}?(?:工作人员|局长|副局长|科长|股长|所长|队长|院长|主任|书记|镇长|乡长|干部|领导(?!\s*[：:])|执法人员|职工"
     r"|不作为|乱作为|包庇|袒护|收受|索要|受贿|贪污|渎职|徇私|推诿|勾结|滥用)"
 )
+# What stands right before the name of a body that is asked or addressed.
+_ASKED = re.compile(r"(?:请|尊敬的|敬爱的)[省市县区镇乡]?$")
 
 
 @dataclass(slots=True)
@@ -76,7 +78,9 @@ class Router:
         text = document.text
         place = self.directory.district_in(district, text)
         cases: dict[str, _Case] = {}
-        rule_lead = self._apply_rules(cases, categories, kind, text, place)
+        accused = {unit.id for unit in self._accused_in(text)} if kind is Kind.ACCUSATION else set()
+        accused.discard(self.directory.fallback)
+        rule_lead = self._apply_rules(cases, categories, kind, text, place, accused)
         self._apply_categories(cases, categories)
         for unit_id, likeness, words in self._duties.match(document.words):
             cases.setdefault(unit_id, _Case()).add(
@@ -94,10 +98,8 @@ class Router:
                     _LEARNED * probability,
                     f"以往同类件多由其承办（{probability:.0%}）" if probability >= 0.05 else "",
                 )
-        if kind is Kind.ACCUSATION:
-            for unit in self._accused_in(text):
-                if unit.id != self.directory.fallback and unit.id != rule_lead:
-                    cases.pop(unit.id, None)
+        for unit_id in accused:
+            cases.pop(unit_id, None)
         fallback = cases.setdefault(self.directory.fallback, _Case())
         fallback.add(_FALLBACK, "" if len(cases) > 1 else "没有明确依据，由信访工作机构分办")
         return self._ranked(cases, rule_lead, most)
@@ -109,9 +111,12 @@ class Router:
         kind: Kind,
         text: str,
         place: District | None,
+        accused: set[str],
     ) -> str:
         lead = ""
         for rule in self.directory.rules:
+            if rule.unit in accused:
+                continue
             matched = self._matches(rule, categories, kind, text, place)
             if matched is None:
                 continue
@@ -189,7 +194,9 @@ def _is_accused(text: str, name: str) -> bool:
     at = text.find(name)
     while at >= 0:
         end = at + len(name)
-        if _ACCUSING.search(text, max(0, at - 8), at) or _FAILING.match(text, end, end + 16):
+        if not _ASKED.search(text, max(0, at - 4), at) and (
+            _ACCUSING.search(text, max(0, at - 8), at) or _FAILING.match(text, end, end + 16)
+        ):
             return True
         at = text.find(name, end)
     return False

@@ -48,7 +48,7 @@ class MemoryHistory:
         postings = ((term, self._by_term[term]) for term in terms if term in self._by_term)
         by_key = [id_ for key in entry.keys.items() if key in self._by_key for id_ in self._by_key[key]]
         ranked = rank_candidates(
-            ((id_, terms[term]) for term, ids in postings for id_ in ids), by_key, FILE_CANDIDATE_CAP
+            ((id_, terms[term]) for term, ids in postings for id_ in ids), by_key, self._most
         )
         return [self._entries[id_] for id_ in ranked if id_ != entry.id]
 

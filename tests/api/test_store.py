@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -11,7 +12,7 @@ from api.intake import submit
 from api.store.petitions import now
 from api.store.session import Store
 from api.store.tables import idempotency, petition_terms, petitioner_keys, petitions, users
-from classifier.errors import ConflictError, FenbanError, InputError
+from classifier.errors import ConflictError, InputError
 from classifier.petition import Petition, Petitioner
 
 
@@ -62,9 +63,9 @@ def test_a_write_that_fails_at_its_end_leaves_nothing(http, letter, refusing_ide
 
 def test_a_use_case_that_breaks_off_leaves_nothing(service, rows):
     before = rows()
-    with pytest.raises(RuntimeError, match="broke off"), service.store.write() as connection:
-        connection.execute(insert(users).values(id="x", name="x", role="admin", created_at=now()))
-        raise RuntimeError("broke off")
+    user = {"id": "x", "name": "x", "role": "admin", "created_at": now()}
+    with pytest.raises(ConflictError), service.store.write() as connection:
+        connection.execute(insert(users), [user, user | {"id": "y", "name": "y"}, user])
     assert rows() == before
 
 
@@ -113,14 +114,9 @@ def test_moments_come_back_aware_and_in_utc(service):
 
 def test_a_value_no_database_keeps_is_the_senders_fault(service):
     """PostgreSQL takes no NUL. SQLite does, and nothing of ours then breaks on reading it."""
-    try:
-        with service.store.write() as connection:
-            connection.execute(insert(users).values(id="x", name="a\0b", role="admin", created_at=now()))
-    except FenbanError as problem:
-        assert type(problem) is InputError
-        assert "\0" not in str(problem)
-    else:
-        assert service.store.is_sqlite
+    refused = nullcontext() if service.store.is_sqlite else pytest.raises(InputError)
+    with refused, service.store.write() as connection:
+        connection.execute(insert(users).values(id="x", name="a\0b", role="admin", created_at=now()))
 
 
 def test_sqlite_keeps_what_it_acknowledged_through_a_power_cut(service):

@@ -85,7 +85,7 @@ def test_every_category_in_every_district_has_one_lead_with_grounds(
         for district in ("", *office.directory.districts):
             units = office.route("", code, district=district)
             _assert_sound(units, office.directory)
-            assert any("›" in ground or "：" in ground for ground in units[0].grounds), (code, district)
+            assert len(code) == 2 or "：" in units[0].grounds[0], (code, district)
 
 
 @settings(max_examples=150, deadline=None)
@@ -97,7 +97,7 @@ def test_whatever_the_text_and_kind_there_is_one_lead_and_never_an_accused(
     text = "".join(data.draw(st.lists(st.sampled_from(_PIECES), max_size=10)))
     codes = data.draw(st.lists(st.sampled_from(sorted(bundle.taxonomy.categories)), max_size=3, unique=True))
     kind = data.draw(st.sampled_from(Kind))
-    names = sorted(office.directory.units) + ["外单位"]
+    names = [*sorted(office.directory.units), "外单位"]
     learned = data.draw(st.none() | st.dictionaries(st.sampled_from(names), st.floats(0, 1), max_size=5))
     most = data.draw(st.integers(1, 5))
     units = office.route(text, *codes, kind=kind, learned=learned, most=most)
@@ -108,22 +108,20 @@ def test_whatever_the_text_and_kind_there_is_one_lead_and_never_an_accused(
     assert scores[rule_first:] == sorted(scores[rule_first:], reverse=True)
 
 
-def test_units_of_the_shipped_directories_are_never_sent_their_own_accusation(
-    offices: dict[str, _Office],
-) -> None:
+def test_no_unit_of_the_shipped_directories_is_sent_its_own_accusation(offices: dict[str, _Office]) -> None:
     """Art. 30 of the regulation. The petition office, which takes what fits nowhere, reports upward instead."""
     for office in offices.values():
-        leads = {rule.unit for rule in office.directory.rules if rule.role is UnitRole.LEAD}
         for unit in office.directory.units.values():
-            if unit.id in leads or unit.id == office.directory.fallback:
+            if unit.id == office.directory.fallback:
                 continue
-            for text in (
-                f"我举报{unit.name}乱收费",
-                f"{unit.name}的工作人员收受红包",
-                f"实名举报{unit.name}领导贪污",
-            ):
-                ids = [u.id for u in office.route(text, "01", "02", "13", kind=Kind.ACCUSATION, most=5)]
-                assert unit.id not in ids, text
+            for name in unit.names:
+                for text in (
+                    f"我举报{name}乱收费",
+                    f"{name}的工作人员收受红包，请查",
+                    f"实名举报{name}领导贪污",
+                ):
+                    ids = [u.id for u in office.route(text, "05", "02", "13", kind=Kind.ACCUSATION, most=5)]
+                    assert unit.id not in ids, text
 
 
 def test_an_accusation_is_not_sent_to_the_accused_whatever_speaks_for_it(county: _Office) -> None:
@@ -136,15 +134,26 @@ def test_an_accusation_is_not_sent_to_the_accused_whatever_speaks_for_it(county:
     assert accusation[0].id == "discipline"
 
 
-def test_a_unit_that_is_asked_to_act_is_not_accused(county: _Office) -> None:
-    text = "我举报小区楼上违规拆承重墙，请住建局查处"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "我举报小区楼上违规拆承重墙，请住建局查处",
+        "尊敬的住建局领导：我举报楼上违规拆承重墙",
+        "我举报楼上违规拆承重墙，请市住建局工作人员查处",
+        "已经举报到住建局，没有回音",
+    ],
+)
+def test_a_unit_that_is_asked_to_act_is_not_accused(county: _Office, text: str) -> None:
     assert county.route(text, "0110", kind=Kind.ACCUSATION, learned={"住建局": 0.9})[0].id == "housing"
 
 
 def test_who_accuses_the_discipline_body_is_not_sent_there(offices: dict[str, _Office]) -> None:
     for office in offices.values():
-        (top,) = office.route("举报纪委干部收受红包，纪委包庇", "05", kind=Kind.ACCUSATION, most=1)
-        assert top.id == office.directory.fallback
+        name = office.directory.units["discipline"].name
+        for text in (f"举报{name}干部收受红包", f"我举报{name}书记受贿，以权谋私"):
+            units = office.route(text, "05", kind=Kind.ACCUSATION, most=5)
+            assert "discipline" not in [unit.id for unit in units]
+        assert office.route("举报镇长受贿", "05", kind=Kind.ACCUSATION)[0].id == "discipline"
 
 
 _DIRECTORY = {
@@ -235,7 +244,7 @@ def test_the_place_speaks_for_its_unit(own: _Office) -> None:
 
 def test_learned_probabilities_decide_where_no_rule_does(own: _Office) -> None:
     units = own.route("房子裂缝", "03", learned={"archive": 0.7, "住建局": 0.2, "外单位": 0.1})
-    assert [unit.id for unit in units] == ["archive", "housing", "外单位"] or units[0].id == "archive"
+    assert [unit.id for unit in units] == ["archive", "housing", "外单位"]
     assert "以往同类件多由其承办（70%）" in units[0].grounds
     more = own.route("房子裂缝", "03", learned={"archive": 0.2, "housing": 0.7})
     assert more[0].id == "housing"

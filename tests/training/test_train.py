@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from classifier.bundle import Bundle
-from classifier.directory import load_directory
 from classifier.errors import ColumnError, CorpusError, UnreadableFileError
 from classifier.petition import Petition, Triage
 from classifier.routing import Router
 from classifier.triage import triage
 from training.train import Progress, Sources, train
 
-ROOT = Path(__file__).resolve().parents[2]
 _POLLUTION = Petition("1", "", "化工厂夜里偷排废气，味道刺鼻，河水发黑发臭，请环保部门查处。")
 _WAGES = Petition("2", "", "工地老板拖欠我们农民工工资半年了，请劳动监察部门帮忙讨薪。")
 
 SeedRows = list[dict[str, str]]
+Ask = Callable[[Bundle, Petition], Triage]
 
 
 @pytest.fixture(scope="session")
@@ -41,15 +41,9 @@ def _unit(row: dict[str, str]) -> str:
     return "甲大队" if row["category"].startswith("04") else "乙大队"
 
 
-def _answer(bundle: Bundle, petition: Petition) -> Triage:
-    directory = load_directory(ROOT / "corpora" / "units" / "county", _whole_taxonomy(bundle))
-    return triage(petition, bundle, None, Router(directory, bundle.taxonomy, bundle.tokeniser), bytes(32))
-
-
-def _whole_taxonomy(bundle: Bundle):
-    from classifier.taxonomy import load_taxonomy
-
-    return load_taxonomy(ROOT / "corpora" / "taxonomy")
+@pytest.fixture
+def ask(router: Router) -> Ask:
+    return lambda bundle, petition: triage(petition, bundle, None, router, bytes(32))
 
 
 def test_training_twice_gives_the_same_version(tiny_corpora: Path, bundle: Bundle, quiet: Progress) -> None:
@@ -67,7 +61,9 @@ def test_one_changed_letter_gives_another_version(
     assert first.version == again.version != changed.version
 
 
-def test_categories_only(small_corpora: Path, seed_rows: SeedRows, quiet: Progress, write_csv) -> None:
+def test_categories_only(
+    small_corpora: Path, seed_rows: SeedRows, quiet: Progress, write_csv, ask: Ask
+) -> None:
     rows = _labelled(seed_rows, category=lambda row: "环境保护" if row["category"][:2] == "04" else "15")
     bundle = train(Sources(small_corpora, (write_csv("a.csv", rows),), seed=False), quiet)
     assert bundle.category is not None
@@ -76,33 +72,33 @@ def test_categories_only(small_corpora: Path, seed_rows: SeedRows, quiet: Progre
     assert bundle.unit is None
     assert bundle.report["seed"] is False
     assert bundle.report["petitions"] == len(rows)
-    pollution, wages = _answer(bundle, _POLLUTION), _answer(bundle, _WAGES)
+    pollution, wages = ask(bundle, _POLLUTION), ask(bundle, _WAGES)
     assert [a.categories[0].code for a in (pollution, wages)] == ["04", "15"]
     assert pollution.kind.probability == 0.25  # nobody taught kinds: a guess, and said to be one
     assert wages.units
 
 
-def test_units_only(small_corpora: Path, seed_rows: SeedRows, quiet: Progress, write_csv) -> None:
+def test_units_only(small_corpora: Path, seed_rows: SeedRows, quiet: Progress, write_csv, ask: Ask) -> None:
     rows = _labelled(seed_rows, unit=_unit)
     bundle = train(Sources(small_corpora, (write_csv("a.csv", rows),), seed=False), quiet)
     assert bundle.category is None
     assert bundle.kind is None
     assert bundle.unit is not None
     assert bundle.unit.classes == ("乙大队", "甲大队")
-    answers = [_answer(bundle, petition) for petition in (_POLLUTION, _WAGES)]
+    answers = [ask(bundle, petition) for petition in (_POLLUTION, _WAGES)]
     assert [a.categories for a in answers] == [(), ()]
     assert [a.units[0].name for a in answers] == ["甲大队", "乙大队"]
     assert any("以往同类件" in ground for ground in answers[0].units[0].grounds)
 
 
-def test_kinds_only(small_corpora: Path, seed_rows: SeedRows, quiet: Progress, write_csv) -> None:
+def test_kinds_only(small_corpora: Path, seed_rows: SeedRows, quiet: Progress, write_csv, ask: Ask) -> None:
     rows = [row | {"kind": "投诉举报" if i % 2 else "咨询问题"} for i, row in enumerate(_labelled(seed_rows))]
     bundle = train(Sources(small_corpora, (write_csv("a.csv", rows),), seed=False), quiet)
     assert bundle.category is None
     assert bundle.unit is None
     assert bundle.kind is not None
     assert bundle.kind.classes == ("咨询", "检举控告")  # other systems' words for the four kinds
-    assert _answer(bundle, _WAGES).kind.name in bundle.kind.classes
+    assert ask(bundle, _WAGES).kind.name in bundle.kind.classes
 
 
 def test_several_files_add_up(small_corpora: Path, seed_rows: SeedRows, quiet: Progress, write_csv) -> None:
@@ -115,7 +111,7 @@ def test_several_files_add_up(small_corpora: Path, seed_rows: SeedRows, quiet: P
 
 
 def test_level_1_labels_beside_the_seed_teach_its_finer_classes(
-    small_corpora: Path, seed_rows: SeedRows, from_seed: Bundle, quiet: Progress, write_csv
+    small_corpora: Path, seed_rows: SeedRows, from_seed: Bundle, quiet: Progress, write_csv, ask: Ask
 ) -> None:
     rows = _labelled(seed_rows, category=lambda row: row["category"][:2])
     bundle = train(Sources(small_corpora, (write_csv("a.csv", rows),)), quiet)
@@ -125,25 +121,25 @@ def test_level_1_labels_beside_the_seed_teach_its_finer_classes(
     assert {len(code) for code in bundle.category.classes} == {4}
     assert bundle.report["petitions"] == from_seed.report["petitions"] + len(rows)
     # 15 came with no petition of its own, only with its names: the labelled letters now teach it.
-    assert _confidence(bundle, _WAGES, "15") > _confidence(from_seed, _WAGES, "15")
+    assert _confidence(ask(bundle, _WAGES), "15") > _confidence(ask(from_seed, _WAGES), "15")
 
 
-def _confidence(bundle: Bundle, petition: Petition, branch: str) -> float:
-    return sum(c.probability for c in _answer(bundle, petition).categories if c.code.startswith(branch))
+def _confidence(answer: Triage, branch: str) -> float:
+    return sum(c.probability for c in answer.categories if c.code.startswith(branch))
 
 
 def test_a_level_1_label_without_known_children_stays_a_class(
-    small_corpora: Path, seed_rows: SeedRows, quiet: Progress, write_csv
+    small_corpora: Path, seed_rows: SeedRows, quiet: Progress, write_csv, ask: Ask
 ) -> None:
     rows = _labelled(seed_rows, category=lambda row: row["category"][: 4 if row["category"] < "05" else 2])
     bundle = train(Sources(small_corpora, (write_csv("a.csv", rows),), seed=False), quiet)
     assert bundle.category is not None
     assert [code for code in bundle.category.classes if not code.startswith("04")] == ["15"]
-    assert _answer(bundle, _WAGES).categories[0].code == "15"
+    assert ask(bundle, _WAGES).categories[0].code == "15"
 
 
 def test_units_on_top_of_the_seed_leave_its_categories_alone(
-    small_corpora: Path, seed_rows: SeedRows, from_seed: Bundle, quiet: Progress, write_csv
+    small_corpora: Path, seed_rows: SeedRows, from_seed: Bundle, quiet: Progress, write_csv, ask: Ask
 ) -> None:
     rows = _labelled(seed_rows, unit=_unit)
     rows[0]["unit"] = rows[1]["unit"] = "只来过两次的单位"
@@ -154,7 +150,7 @@ def test_units_on_top_of_the_seed_leave_its_categories_alone(
     assert from_seed.category is not None
     assert bundle.category.classes == from_seed.category.classes
     assert bundle.report["categories"] == from_seed.report["categories"]
-    assert _answer(bundle, _POLLUTION).categories[0].code[:2] == "04"
+    assert ask(bundle, _POLLUTION).categories[0].code[:2] == "04"
 
 
 def test_few_rows_of_many_rare_classes_can_be_learnt(

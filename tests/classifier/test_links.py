@@ -1,0 +1,327 @@
+"""Whether the office has seen it before: three kinds, never mixed, symmetric, with evidence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from classifier.bundle import Bundle
+from classifier.features import Document
+from classifier.links.find import SHOWN, find_links
+from classifier.links.history import POSTING_CAP, MemoryHistory, rank_candidates
+from classifier.links.score import score_candidates
+from classifier.links.terms import (
+    LinkEntry,
+    TermWeights,
+    link_entry,
+    link_terms,
+    resemblance,
+    shared_passages,
+    shingles,
+    term_hash,
+)
+from classifier.petition import Link, LinkKind, Petition, Petitioner
+from classifier.triage import read
+
+_SEED = Path(__file__).resolve().parents[2] / "corpora" / "seed"
+_SECRET = b"0123456789abcdef"
+_ZHANG = Petitioner("张三", phone="13812345678")
+_LI = Petitioner("李四", phone="13987654321")
+
+_FIRST = (
+    "金桂园小区二期电梯频繁困人\n我住金桂园小区二期6号楼，去年12月以来电梯已经困人九次，物业公司只贴维修通知，"
+    "不更换曳引机。请住建和市场监管部门督促物业公司尽快更换电梯曳引机，并公开电梯维保记录。"
+)
+_AGAIN = (
+    "第二次反映金桂园电梯问题\n上个月我反映过金桂园小区二期6号楼电梯困人的事，物业公司换了个按钮就说修好了，"
+    "前天又困人两个小时，曳引机一直没有更换，维保记录也没有公开。"
+)
+_NEIGHBOUR = (
+    "金桂园二期电梯又把老人困住了\n我们是金桂园小区二期6号楼的邻居，电梯困人已经是家常便饭，物业公司说曳引机老化要更换，"
+    "却一直拖着，要求市场监管部门查电梯维保记录。"
+)
+_UNRELATED = "村里低保评定不公\n我们村今年评低保，家里有车有房的评上了，残疾老人却没有，请民政局重新核实。"
+
+
+def _document(bundle: Bundle, text: str) -> tuple[Document, dict[str, str]]:
+    title, _, body = text.partition("\n")
+    reading = read(Petition("x", title, body), bundle.tokeniser, _SECRET)
+    return reading.document, dict(reading.keys)
+
+
+class _Desk:
+    """A history with short ways to fill and ask it."""
+
+    def __init__(self, bundle: Bundle, most: int | None = None) -> None:
+        self._bundle = bundle
+        weights = bundle.term_weights
+        self.history = MemoryHistory(weights) if most is None else MemoryHistory(weights, most)
+
+    def _read(self, id_: str, text: str, petitioner: Petitioner) -> tuple[LinkEntry, Document]:
+        title, _, body = text.partition("\n")
+        reading = read(Petition(id_, title, body, petitioner), self._bundle.tokeniser, _SECRET)
+        return link_entry(id_, reading.document, reading.keys), reading.document
+
+    def add(self, id_: str, text: str, petitioner: Petitioner = _ZHANG) -> None:
+        self.history.add(self._read(id_, text, petitioner)[0])
+
+    def links(self, text: str, petitioner: Petitioner = _ZHANG, min_score: float = SHOWN) -> tuple[Link, ...]:
+        entry, document = self._read("new", text, petitioner)
+        return find_links(entry, document, self.history, self._bundle.term_weights, min_score)
+
+
+@pytest.fixture
+def desk(bundle: Bundle) -> _Desk:
+    desk = _Desk(bundle)
+    desk.add("first", _FIRST, _ZHANG)
+    desk.add("other", _UNRELATED, _LI)
+    return desk
+
+
+@pytest.mark.parametrize("petitioner", [_ZHANG, _LI, Petitioner()])
+def test_a_copy_is_a_duplicate_whoever_sends_it(desk: _Desk, petitioner: Petitioner) -> None:
+    copy = (
+        _FIRST.replace("，", ",").replace("。", "！ ").replace("金桂园小区二期电梯", "關於金桂园小区二期電梯")
+    )
+    (link,) = desk.links(copy, petitioner)
+    assert (link.id, link.kind) == ("first", LinkKind.DUPLICATE_TEXT)
+    assert link.score >= 0.8
+
+
+def test_the_same_person_with_the_same_matter_is_a_repeat(desk: _Desk) -> None:
+    (link,) = desk.links(_AGAIN, _ZHANG)
+    assert (link.id, link.kind) == ("first", LinkKind.REPEAT_PETITION)
+    assert link.evidence.keys == ("phone",)
+
+
+def test_another_person_with_the_same_matter_shares_it(desk: _Desk) -> None:
+    (link,) = desk.links(_NEIGHBOUR, _LI)
+    assert (link.id, link.kind) == ("first", LinkKind.SHARED_MATTER)
+    assert link.evidence.keys == ()
+
+
+def test_the_same_person_with_an_unrelated_matter_is_a_new_petition(desk: _Desk) -> None:
+    assert desk.links(_UNRELATED.replace("低保", "五保").replace("村里", "本村"), _ZHANG)[0].id == "other"
+    assert desk.links("路灯不亮\n城东大道的路灯坏了半年，晚上骑车看不见路。", _ZHANG) == ()
+    assert desk.links("路灯不亮\n城东大道的路灯坏了半年，晚上骑车看不见路。", _LI) == ()
+
+
+def test_evidence_stands_in_both_texts(desk: _Desk) -> None:
+    (link,) = desk.links(_NEIGHBOUR, _LI)
+    assert link.evidence.terms
+    for term in link.evidence.terms:
+        assert term in _FIRST
+        assert term in _NEIGHBOUR
+    assert "金桂园小区二期6号楼" in link.evidence.passages
+    assert 0 < link.evidence.similarity <= 1
+
+
+def test_a_short_copy_without_any_term_is_still_a_duplicate(desk: _Desk) -> None:
+    text = "\n1 2 3 4 5 6 7 8 9 1 2 3"
+    desk.add("numbers", text, _ZHANG)
+    entry, _ = desk._read("new", text, _ZHANG)
+    assert len(entry.hashes) == 0
+    (link,) = desk.links(text, _ZHANG)
+    assert (link.id, link.kind) == ("numbers", LinkKind.DUPLICATE_TEXT)
+
+
+def test_the_least_score_is_kept_to_and_the_best_come_first(bundle: Bundle) -> None:
+    desk = _Desk(bundle)
+    for id_, text in (("a", _FIRST), ("b", _AGAIN), ("c", _NEIGHBOUR), ("d", _UNRELATED)):
+        desk.add(id_, text, _LI)
+    everything = desk.links(_FIRST, _ZHANG, min_score=0.0)
+    assert everything[0].id == "a"
+    assert [link.score for link in everything] == sorted((link.score for link in everything), reverse=True)
+    assert {link.id for link in desk.links(_FIRST, _ZHANG, min_score=0.9)} == {
+        link.id for link in everything if link.score >= 0.9
+    }
+
+
+# --- laws over the seed --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def entries(bundle: Bundle) -> list[LinkEntry]:
+    lines = [
+        line
+        for branch in ("01", "13")
+        for line in (_SEED / f"{branch}.jsonl").read_text(encoding="utf-8").splitlines()[::7]
+    ]
+    made = []
+    for i, line in enumerate(lines):
+        row = json.loads(line)
+        petition = Petition(row["id"], row["title"], row["text"], (_ZHANG, _LI, Petitioner())[i % 3])
+        reading = read(petition, bundle.tokeniser, _SECRET)
+        made.append(link_entry(row["id"], reading.document, reading.keys))
+    return made
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_scores_are_symmetric(bundle: Bundle, entries: list[LinkEntry], data: st.DataObject) -> None:
+    a, *others = data.draw(st.lists(st.sampled_from(entries), min_size=2, max_size=4))
+    for link, b in zip(score_candidates(a, others, bundle.term_weights), others, strict=True):
+        (back,) = score_candidates(b, [a], bundle.term_weights)
+        assert link.id == b.id
+        assert back.id == a.id
+        assert (link.kind, link.score, link.evidence.keys, link.evidence.similarity) == (
+            back.kind, back.score, back.evidence.keys, back.evidence.similarity,
+        )  # fmt: skip
+        assert 0 <= link.score <= 1
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_cosines_are_what_a_plain_sum_gives(
+    bundle: Bundle, entries: list[LinkEntry], data: st.DataObject
+) -> None:
+    a, b = data.draw(st.tuples(st.sampled_from(entries), st.sampled_from(entries)))
+    idf = {
+        h: float(v)
+        for e in (a, b)
+        for h, v in zip(e.hashes.tolist(), bundle.term_weights.idf(e.hashes), strict=True)
+    }
+    vectors = [
+        {h: (1 + np.log(n)) * idf[h] for h, n in zip(e.hashes.tolist(), e.counts.tolist(), strict=True)}
+        for e in (a, b)
+    ]
+    dot = sum(weight * vectors[1].get(h, 0) for h, weight in vectors[0].items())
+    norms = [sum(w * w for w in vector.values()) ** 0.5 for vector in vectors]
+    (cosine,) = bundle.term_weights.cosines(a, [b])
+    assert cosine == pytest.approx(dot / (norms[0] * norms[1]), abs=1e-5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_every_text_is_its_own_copy(bundle: Bundle, entries: list[LinkEntry], data: st.DataObject) -> None:
+    entry = data.draw(st.sampled_from(entries))
+    (link,) = score_candidates(entry, [entry], bundle.term_weights)
+    assert (link.kind, link.score) == (LinkKind.DUPLICATE_TEXT, 1.0)
+
+
+# --- history -------------------------------------------------------------------------------------------------
+
+
+def test_a_petition_is_no_candidate_of_its_own(desk: _Desk, bundle: Bundle) -> None:
+    entry, document = desk._read("first", _FIRST, _ZHANG)
+    assert find_links(entry, document, desk.history, bundle.term_weights) == ()
+    assert len(desk.history) == 2
+
+
+def test_a_key_finds_what_no_term_does(bundle: Bundle) -> None:
+    desk = _Desk(bundle)
+    desk.add("mine", _UNRELATED, _ZHANG)
+    entry, _ = desk._read("new", "路灯\n坏了", _ZHANG)
+    assert [found.id for found in desk.history.candidates(entry, {})] == ["mine"]
+    stranger, _ = desk._read("new", "路灯\n坏了", _LI)
+    assert desk.history.candidates(stranger, {}) == []
+
+
+def test_posting_lists_keep_only_the_latest(bundle: Bundle) -> None:
+    desk = _Desk(bundle, most=1_000)
+    for number in range(POSTING_CAP + 5):
+        desk.add(f"{number:03}", _FIRST, Petitioner())
+    entry, _ = desk._read("new", _FIRST, Petitioner())
+    terms = dict.fromkeys(bundle.term_weights.rarest(entry), 1.0)
+    found = {candidate.id for candidate in desk.history.candidates(entry, terms)}
+    assert found == {f"{number:03}" for number in range(5, POSTING_CAP + 5)}
+    assert len(desk.history) == POSTING_CAP + 5
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_candidates_are_capped(bundle: Bundle, most: int) -> None:
+    desk = _Desk(bundle, most)
+    for number in range(12):
+        desk.add(str(number), _FIRST, Petitioner())
+    for number in range(12):
+        desk.add(f"mine-{number}", _UNRELATED, _ZHANG)
+    entry, _ = desk._read("new", _FIRST, _ZHANG)
+    found = desk.history.candidates(entry, dict.fromkeys(bundle.term_weights.rarest(entry), 1.0))
+    assert len(found) == 2 * most
+    assert sum(candidate.id.startswith("mine") for candidate in found) == most
+
+
+def test_ranking_sums_the_weights_of_shared_terms() -> None:
+    postings = [("a", 1.0), ("b", 2.5), ("a", 2.0), ("c", 2.5), ("d", 0.1)]
+    assert rank_candidates(postings, ["z", "b"], most=3) == ["a", "b", "c", "z"]
+    assert rank_candidates([], []) == []
+
+
+# --- terms ---------------------------------------------------------------------------------------------------
+
+
+def test_terms_are_words_and_long_numbers(bundle: Bundle) -> None:
+    document, _ = _document(bundle, "电梯\n电梯坏了，6号楼，801路，2019年，手机13812345678")
+    terms = link_terms(document)
+    assert terms["电梯"] == 2
+    assert {"801", "2019"} <= set(terms)
+    assert not {"6", "，", "13812345678", "手机号"} & set(terms)
+
+
+def test_term_hashes_are_stable_and_fit_a_bigint() -> None:
+    assert term_hash("电梯") == -8647961303331649867  # stored in databases: must never change
+    assert all(-(2**63) <= term_hash(str(number)) < 2**63 for number in range(1_000))
+    assert term_hash("电梯") != term_hash("路灯")
+
+
+def test_unknown_terms_are_the_rarest(bundle: Bundle) -> None:
+    weights = bundle.term_weights
+    known = weights.idf(np.array([term_hash("小区")]))
+    unknown = weights.idf(np.array([term_hash("曳引机曳引机")]))
+    assert unknown[0] > known[0]
+    document, _ = _document(bundle, "电梯\n小区电梯曳引机坏了坏了坏了")
+    entry = link_entry("x", document, {})
+    rarest = weights.rarest(entry)
+    idf = weights.idf(np.array(rarest))
+    assert (np.diff(idf) <= 0).all()
+    assert weights.rarest(entry, 2) == rarest[:2]
+
+
+def test_weights_of_an_empty_vocabulary_are_all_alike() -> None:
+    weights = TermWeights((), np.zeros(0, dtype=np.float32))
+    assert weights.idf(np.array([1, 2])).tolist() == [1.0, 1.0]
+    nothing = LinkEntry("x", "", np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int32))
+    assert weights.cosines(nothing, [nothing]).tolist() == [0.0]
+
+
+def test_shingles_ignore_punctuation_case_and_marks() -> None:
+    left = shingles("电梯，坏了！没有人ABc修〈手机号〉好")[0]
+    right = shingles("电梯坏了 没有人abC修\n好〈姓名〉。")[0]
+    assert (left == right).all()
+    assert len(left) == len("电梯坏了没有人abc修好") - 5
+
+
+@pytest.mark.parametrize("text", ["", "电梯坏", "，。〈手机号〉", "12345"])
+def test_short_texts_have_no_shingles(text: str) -> None:
+    assert len(shingles(text)[0]) == 0
+    assert resemblance(shingles(text)[0], shingles("电梯坏了没有人修理")[0]) == 0
+
+
+def test_resemblance_is_dice() -> None:
+    assert resemblance(np.array([1, 2, 3, 3]), np.array([2, 3, 4])) == pytest.approx(2 * 2 / 6)
+    assert resemblance(np.array([1]), np.array([1])) == 1
+
+
+texts = st.text(st.sampled_from("电梯坏了物业不修请处理，。 AbC12〈手机号〉"), max_size=40)
+
+
+@settings(max_examples=150, deadline=None)
+@given(texts, texts, texts)
+def test_shared_passages_stand_in_both_texts(before: str, shared: str, after: str) -> None:
+    left, right = before + shared, shared + after
+    plain_left, plain_right = shingles(left)[2], shingles(right)[2]
+    passages = shared_passages(left, right)
+    assert len(passages) <= 3
+    assert [len(passage) for passage in passages] == sorted(map(len, passages), reverse=True)
+    for passage in passages:
+        assert len(passage) >= 8
+        assert passage in plain_left
+        assert all(passage[i : i + 6] in plain_right for i in range(len(passage) - 5))
+    common = shingles(shared)[2]
+    if len(common) >= 8 and common in plain_left and common in plain_right:
+        assert max(map(len, passages)) >= len(common)

@@ -1,0 +1,145 @@
+"""The console script as a process of its own, the way an office runs it."""
+
+from __future__ import annotations
+
+import ctypes
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from classifier.bundle import Bundle
+from training.publish import publish
+from training.train import Progress, Sources, train
+
+ROOT = Path(__file__).resolve().parents[2]
+_SCRIPT = Path(sys.executable).parent / "fenban"
+_SECONDS = 120
+_PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE = 24, 1
+
+WriteCsv = Callable[..., Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a finished process left: both streams as bytes."""
+
+    out: bytes
+    err: bytes
+
+    @property
+    def text(self) -> str:
+        return self.out.decode("utf-8")
+
+    @property
+    def said(self) -> str:
+        return self.err.decode("utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Fenban:
+    """`fenban …` in a folder of its own, with its own data directory."""
+
+    folder: Path
+    settings: Mapping[str, str]
+
+    def __call__(
+        self, *arguments: object, code: int = 0, stdin: bytes = b"", obeys_modes: bool = False, **settings: object
+    ) -> Done:
+        """Run to the end; any other exit code than `code` fails the test. `obeys_modes` takes root's right to write anywhere."""
+        done = subprocess.run(
+            [_SCRIPT, *map(str, arguments)],
+            input=stdin,
+            capture_output=True,
+            cwd=self.folder,
+            env=self.environment(**settings),
+            timeout=_SECONDS,
+            check=False,
+            preexec_fn=_obey_modes if obeys_modes else None,  # noqa: PLW1509
+        )
+        assert done.returncode == code, done.stderr.decode("utf-8", "replace")
+        assert b"Traceback" not in done.stderr, done.stderr.decode("utf-8", "replace")
+        return Done(done.stdout, done.stderr)
+
+    def refuses(self, *arguments: object, **settings: object) -> str:
+        """Run what cannot be done: exit code 1, nothing on stdout, exactly one line on stderr. Returns the line."""
+        done = self(*arguments, code=1, **settings)
+        assert done.out == b""
+        assert done.said.startswith("fenban: ")
+        assert done.said.count("\n") == 1
+        assert done.said.endswith("\n")
+        return done.said.strip()
+
+    def start(self, *arguments: object, **settings: object) -> subprocess.Popen[bytes]:
+        """Leave it running; the caller ends it."""
+        return subprocess.Popen(
+            [_SCRIPT, *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self.folder,
+            env=self.environment(**settings),
+        )
+
+    def environment(self, **settings: object) -> dict[str, str]:
+        """Lower-case names are settings of fenban, upper-case ones stand as they are."""
+        given = {f"FENBAN_{n.upper()}" if n.islower() else n: str(v) for n, v in settings.items()}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("FENBAN_")}
+        return kept | dict(self.settings) | {"FENBAN_DATA_DIR": str(self.folder / "data")} | given
+
+
+def _obey_modes() -> None:
+    """Root may write where the mode forbids it; without this capability the modes hold. No root, no effect."""
+    ctypes.CDLL(None).prctl(_PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE, 0, 0, 0)
+
+
+@pytest.fixture(scope="session")
+def make_fenban(models: Path, tiny_corpora: Path) -> Callable[[Path], Fenban]:
+    """A command line on the tiny model, for a folder."""
+    settings = {
+        "FENBAN_MODELS": str(models),
+        "FENBAN_CORPORA": str(tiny_corpora),
+        "FENBAN_DIRECTORY": str(ROOT / "corpora" / "units" / "county"),
+    }
+    return lambda folder: Fenban(folder, settings)
+
+
+@pytest.fixture
+def fenban(make_fenban: Callable[[Path], Fenban], tmp_path: Path) -> Fenban:
+    return make_fenban(tmp_path)
+
+
+class _Quiet:
+    from contextlib import contextmanager
+
+    @contextmanager
+    def step(self, name: str, total: int | None):
+        yield lambda: None
+
+
+@pytest.fixture(scope="session")
+def seed_rows() -> list[dict[str, str]]:
+    """The seed petitions of 环境保护 (04) and 劳动和社会保障 (15), as they stand in the files."""
+    files = (ROOT / "corpora" / "seed" / f"{branch}.jsonl" for branch in ("04", "15"))
+    return [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture(scope="session")
+def write_csv() -> WriteCsv:
+    """Writes rows of equal keys as a CSV file; returns its path."""
+
+    def write(path: Path, rows: Iterable[Mapping[str, str]], encoding: str = "utf-8") -> Path:
+        rows = list(rows)
+        with path.open("w", encoding=encoding, newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        return path
+
+    return write
