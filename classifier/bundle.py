@@ -189,19 +189,21 @@ def _contents(bundle: Bundle) -> dict[str, bytes]:
 
 def _manifest(path: Path) -> dict[str, Any]:
     try:
-        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        manifest: dict[str, Any] = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BundleMissingError(f"{path} 不是模型包：没有 {MANIFEST}。请检查 --model 的路径。") from None
     except (ValueError, OSError):
         raise BundleTamperedError(
             f"模型包 {path.name} 的 {MANIFEST} 已损坏。请重新训练或换一个版本。"
         ) from None
-    if not _is_complete(manifest):
-        raise BundleTamperedError(f"模型包 {path.name} 的清单不完整。请重新训练或换一个版本。")
-    if manifest.get("format") != FORMAT:
+    # Another format may list other files: it is refused for what it is, before anything else is asked of it.
+    other = manifest.get("format") if isinstance(manifest, dict) else None
+    if isinstance(other, int) and other != FORMAT:
         raise BundleIncompatibleError(
-            f"模型包 {path.name} 是格式 {manifest.get('format')}，本程序只读格式 {FORMAT}。请用本程序重新训练。"
+            f"模型包 {path.name} 是格式 {other}，本程序只读格式 {FORMAT}。请用本程序重新训练。"
         )
+    if other != FORMAT or not _is_complete(manifest):
+        raise BundleTamperedError(f"模型包 {path.name} 的清单不完整。请重新训练或换一个版本。")
     segmenter = manifest["segmenter"]
     if (segmenter.get("name"), segmenter.get("version")) != (SEGMENTER, segmenter_version()):
         raise BundleIncompatibleError(
@@ -211,10 +213,9 @@ def _manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
-def _is_complete(manifest: Any) -> bool:
+def _is_complete(manifest: dict[str, Any]) -> bool:
     return (
-        isinstance(manifest, dict)
-        and isinstance(manifest.get("version"), str)
+        isinstance(manifest.get("version"), str)
         and isinstance(manifest.get("segmenter"), dict)
         and isinstance(manifest.get("files"), dict)
         and set(manifest["files"]) == set(_FILES)

@@ -196,6 +196,8 @@ _WHO = rf"(?=[,，、 (（](?:[男女][,，、)） ]|(?:{_ETHNIC})族))"
 _PROVINCE = "北京|天津|上海|重庆|河北|山西|辽宁|吉林|黑龙江|江苏|浙江|安徽|福建|江西|山东|河南|湖北|湖南|广东|海南|四川|贵州|云南|陕西|甘肃|青海|内蒙古|广西|西藏|宁夏|新疆|台湾|香港|澳门"
 _ORIGIN = "籍贯|出生地|祖籍|原籍|户籍所在地|户籍地|户口所在地"
 _TITLES = ("先生", "女士", "小姐", "大爷", "大妈", "大娘", "阿姨", "奶奶")
+# What stands like a name before a sex and is none, or is the cue of one.
+_NO_NAME = "(?:来[访信电]|信访|反映|投诉|举报|申请|申诉|上访|联系|报料|写信|控告|当事)人|本人|我[叫是]|农民工"
 _PLATE_PROVINCE = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
 _PLATE_CHARACTER = "[A-HJ-NP-Za-hj-np-z0-9]"
 _PLACE = r"(?:[省市]|自治区)?(?:[\u4e00-\u9fff]{1,7}?[市县区州盟旗乡镇村])*"
@@ -318,7 +320,7 @@ WORDS: tuple[TextRecogniser, ...] = (
     ),
     TextRecogniser(
         "姓名",
-        re.compile(rf"(?<![\u4e00-\u9fff])(?P<it>{_NAME})(?=[,，、 (（][男女][,，、)） ])"),
+        re.compile(rf"(?<![\u4e00-\u9fff])(?!{_NO_NAME})(?P<it>{_NAME})(?=[,，、 (（][男女][,，、)） ])"),
         ("男", "女"),
     ),
     TextRecogniser(

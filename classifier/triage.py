@@ -67,7 +67,9 @@ def read(petition: Petition, tokeniser: Tokeniser, secret: bytes) -> Reading:
     normal, to_given = normalise(petition.given)
     name = normalised(petition.petitioner.name).strip()
     redacted, alignment, found = redact(normal, to_given, (name,) if name else ())
-    document = Document(redacted, max(redacted.find("\n"), 0), tuple(tokeniser.cut(blank_marks(redacted))))
+    # Blank ends are gone: without a title the first line end is the text's own, without a text there is none.
+    title_length = len(redacted.partition("\n")[0]) if normalised(petition.title) else 0
+    document = Document(redacted, title_length, tuple(tokeniser.cut(blank_marks(redacted))))
     return Reading(
         id=petition.id,
         document=document,

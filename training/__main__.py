@@ -27,7 +27,7 @@ from classifier.errors import FenbanError
 from classifier.records import count_rows
 from classifier.registry import Registry
 from training.evaluate import evaluate
-from training.publish import publish
+from training.publish import check_free, publish
 from training.train import Sources, train
 
 _console = Console(stderr=True)
@@ -98,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(options: argparse.Namespace) -> None:
+    check_free(options.out)
     sources = Sources(options.corpora, tuple(options.data), seed=not options.no_seed)
     bundle = train(sources, RichProgress(), _note)
     published = publish(bundle, options.out, promote=options.promote)

@@ -29,11 +29,8 @@ def publish(bundle: Bundle, out: Path, *, promote: bool) -> Published:
     BundleError when `out` is something else already.
     """
     registry = Registry(out)
-    if out.name != "models" and not (out / "ACTIVE").exists() and not registry.versions():
-        if out.is_dir() and any(out.iterdir()):
-            if not (out / MANIFEST).exists():
-                raise BundleError(f"{out} 里已有别的文件，不会覆盖。请换一个输出目录。")
-            raise BundleError(f"{out} 里已有模型，不会覆盖。请换一个输出目录，或先删除它。")
+    check_free(out)
+    if not keeps_versions(out):
         if out.is_dir():
             out.rmdir()
         save_bundle(bundle, out, bundle.version)
@@ -48,6 +45,22 @@ def publish(bundle: Bundle, out: Path, *, promote: bool) -> Published:
     if active:
         registry.promote(bundle.version)
     return Published(target, bundle.version, active)
+
+
+def keeps_versions(out: Path) -> bool:
+    return out.name == "models" or (out / "ACTIVE").exists() or bool(Registry(out).versions())
+
+
+def check_free(out: Path) -> None:
+    """Raises BundleError when `out` is something that `publish` would not overwrite. Worth asking before minutes of training."""
+    if keeps_versions(out):
+        return
+    if out.exists() and not out.is_dir():
+        raise BundleError(f"{out} 是一个文件，不会覆盖。请换一个输出目录。")
+    if out.is_dir() and any(out.iterdir()):
+        if not (out / MANIFEST).exists():
+            raise BundleError(f"{out} 里已有别的文件，不会覆盖。请换一个输出目录。")
+        raise BundleError(f"{out} 里已有模型，不会覆盖。请换一个输出目录，或先删除它。")
 
 
 def _is_good(target: Path) -> bool:

@@ -50,7 +50,7 @@ score_tables = arrays.arrays(
 calibrations = st.builds(Calibration, st.floats(0.1, 12), st.floats(0.1, 12))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(score_tables, calibrations)
 def test_probabilities_sum_to_one_and_keep_the_order_of_the_scores(
     scores: np.ndarray, calibration: Calibration

@@ -161,7 +161,7 @@ def entries(bundle: Bundle) -> list[LinkEntry]:
     return made
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_scores_are_symmetric(bundle: Bundle, entries: list[LinkEntry], data: st.DataObject) -> None:
     a, *others = data.draw(st.lists(st.sampled_from(entries), min_size=2, max_size=4))
@@ -310,7 +310,7 @@ def test_resemblance_is_dice() -> None:
 texts = st.text(st.sampled_from("电梯坏了物业不修请处理，。 AbC12〈手机号〉"), max_size=40)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(texts, texts, texts)
 def test_shared_passages_stand_in_both_texts(before: str, shared: str, after: str) -> None:
     left, right = before + shared, shared + after

@@ -14,7 +14,7 @@ _AWKWARD = "乾張後里隻著萬发藉\u200b\u200d\ufe0f\u0301\u3099か\u0000\u
 texts = st.text(st.one_of(st.characters(exclude_categories=()), st.sampled_from(_AWKWARD)), max_size=30)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(texts)
 def test_normalising_twice_changes_nothing(text: str) -> None:
     once = normalised(text)
@@ -27,7 +27,7 @@ def test_every_character_of_the_first_plane_outside_the_ideographs_normalises_on
     assert normalised(once) == once
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(texts, st.data())
 def test_a_span_mapped_back_covers_the_text_it_came_from(text: str, data: st.DataObject) -> None:
     normal, alignment = normalise(text)
@@ -41,7 +41,7 @@ def test_a_span_mapped_back_covers_the_text_it_came_from(text: str, data: st.Dat
         assert normal[start:end] in again or not normal[start:end].strip()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(texts)
 def test_mapped_positions_never_run_backwards(text: str) -> None:
     normal, alignment = normalise(text)

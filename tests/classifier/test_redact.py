@@ -55,7 +55,7 @@ def _digits_left(text: str) -> str:
     return re.sub(r"[^0-9Xx]", "", MARK.sub("|", text).translate(_PLAIN)).upper()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(id_numbers(), st.data(), contexts, contexts)
 def test_no_valid_id_number_survives(number: str, data: st.DataObject, before: str, after: str) -> None:
     assert is_id_number(number)
@@ -66,7 +66,7 @@ def test_no_valid_id_number_survives(number: str, data: st.DataObject, before: s
     assert "身份证号" in {item.kind for item in found}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(id_numbers(), st.integers(0, 17), st.integers(1, 9))
 def test_a_wrong_check_digit_is_no_id_number(number: str, at: int, step: int) -> None:
     if number[at] == "X":
@@ -88,7 +88,7 @@ def test_an_id_number_behind_a_digit_is_not_cut_by_the_phone_number_it_seems_to_
     assert redacted == "1 〈身份证号〉 2"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(id_numbers(), st.from_regex(r"1[3-9][0-9]{9}", fullmatch=True))
 def test_a_phone_number_glued_to_an_id_number_goes_too(number: str, phone: str) -> None:
     redacted, _, _ = redact(phone + number)
@@ -96,14 +96,14 @@ def test_a_phone_number_glued_to_an_id_number_goes_too(number: str, phone: str) 
     assert number not in redacted
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.dates(date(1920, 1, 1), date(1999, 12, 31)), st.integers(110000, 659999), st.integers(0, 999))
 def test_old_fifteen_digit_id_numbers_go(born: date, region: int, order: int) -> None:
     redacted, _, _ = redact(f"老身份证{region}{born:%y%m%d}{order:03d}，请查")
     assert re.fullmatch("老身份证〈(身份证号|银行卡号)〉，请查", redacted)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.from_regex(r"1[3-9][0-9]{9}", fullmatch=True), st.data())
 def test_no_mobile_number_survives(number: str, data: st.DataObject) -> None:
     written = data.draw(st.sampled_from(["", "+86", "0086", "86-", "+86 "])) + data.draw(spelled(number))
@@ -117,7 +117,7 @@ def _luhn(body: str) -> str:
     return body + str(-total % 10)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.from_regex(r"(62|4[0-9]|5[1-5])[0-9]{13}([0-9]{3})?", fullmatch=True))
 def test_bank_cards_with_a_luhn_digit_go(body: str) -> None:
     card = _luhn(body)
@@ -159,6 +159,9 @@ def test_bank_cards_with_a_luhn_digit_go(body: str) -> None:
         ("姓名：王小明 电话", "姓名：〈姓名〉 电话"),
         ("反映人：阿依古丽·买买提，", "反映人：〈姓名〉，"),
         ("我叫次仁卓玛，女，藏族，", "我叫〈姓名〉，〈性别〉，〈民族〉，"),
+        ("来访人买买提·吐尔逊，男，", "来访人〈姓名〉，〈性别〉，"),
+        ("周忠人，男，", "〈姓名〉，〈性别〉，"),
+        ("农民工，男，", "农民工，〈性别〉，"),
         ("张伟，男，汉族，", "〈姓名〉，〈性别〉，〈民族〉，"),
         ("本人王芳，现年45岁", "本人〈姓名〉，现年45岁"),
         ("村民刘翠花，家住", "村民〈姓名〉，家住"),
@@ -262,7 +265,7 @@ def test_spans_point_at_the_original(text: str) -> None:
         assert alignment.before(*mark.span()) == to_given.before(item.start, item.end)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.text(max_size=60))
 def test_found_items_are_in_order_and_apart(text: str) -> None:
     text = normalised(text)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import csv
+import ctypes
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -13,10 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-from classifier.bundle import Bundle
-from training.publish import publish
-from training.train import Progress, Sources, train
 
 ROOT = Path(__file__).resolve().parents[2]
 _SCRIPT = Path(sys.executable).parent / "fenban"
@@ -50,7 +47,12 @@ class Fenban:
     settings: Mapping[str, str]
 
     def __call__(
-        self, *arguments: object, code: int = 0, stdin: bytes = b"", obeys_modes: bool = False, **settings: object
+        self,
+        *arguments: object,
+        code: int = 0,
+        stdin: bytes = b"",
+        obeys_modes: bool = False,
+        **settings: object,
     ) -> Done:
         """Run to the end; any other exit code than `code` fails the test. `obeys_modes` takes root's right to write anywhere."""
         done = subprocess.run(
@@ -61,7 +63,7 @@ class Fenban:
             env=self.environment(**settings),
             timeout=_SECONDS,
             check=False,
-            preexec_fn=_obey_modes if obeys_modes else None,  # noqa: PLW1509
+            preexec_fn=_obey_modes if obeys_modes else None,
         )
         assert done.returncode == code, done.stderr.decode("utf-8", "replace")
         assert b"Traceback" not in done.stderr, done.stderr.decode("utf-8", "replace")
@@ -115,18 +117,16 @@ def fenban(make_fenban: Callable[[Path], Fenban], tmp_path: Path) -> Fenban:
     return make_fenban(tmp_path)
 
 
-class _Quiet:
-    from contextlib import contextmanager
-
-    @contextmanager
-    def step(self, name: str, total: int | None):
-        yield lambda: None
+@pytest.fixture
+def own_models(models: Path, tmp_path: Path) -> Path:
+    """A copy of the registry that a test may change or break."""
+    return shutil.copytree(models, tmp_path / "models")
 
 
 @pytest.fixture(scope="session")
 def seed_rows() -> list[dict[str, str]]:
-    """The seed petitions of 环境保护 (04) and 劳动和社会保障 (15), as they stand in the files."""
-    files = (ROOT / "corpora" / "seed" / f"{branch}.jsonl" for branch in ("04", "15"))
+    """Every shipped seed petition, as it stands in its file."""
+    files = sorted((ROOT / "corpora" / "seed").glob("*.jsonl"))
     return [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
 
 

@@ -1,0 +1,193 @@
+"""A real server as a process: first credential to stored petition, stop and start, and the whole circle of learning."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from classifier.bundle import Bundle
+
+_PETITION = {
+    "title": "化工厂夜里偷排废气",
+    "text": "我住在青石镇柏垭村，村口的宏达化工厂每天夜里偷排废气，味道刺鼻。请环保部门查处。我的电话13812345678。",
+    "channel": "网络",
+    "petitioner": {"name": "王小明", "phone": "13812345678"},
+}
+
+
+@dataclass(slots=True)
+class Server:
+    """A running server and the credential it printed."""
+
+    process: subprocess.Popen[bytes]
+    address: str
+    key: str = ""
+
+    def ask(
+        self, path: str, body: dict[str, Any] | None = None, code: int = 200, **headers: str
+    ) -> dict[str, Any]:
+        """GET, or POST when there is a body; any other status than `code` fails the test."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(  # noqa: S310  our own server
+            self.address + path,
+            json.dumps(body).encode() if body is not None else None,
+            {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"} | given,
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+                status, content = answer.status, json.load(answer)
+        except urllib.error.HTTPError as problem:
+            with problem:
+                status, content = problem.code, json.load(problem)
+        assert status == code, content
+        return content
+
+    def stop(self) -> tuple[str, str]:
+        """Ctrl-C; returns what the process had written."""
+        self.process.send_signal(signal.SIGINT)
+        out, err = self.process.communicate(timeout=30)
+        return out.decode("utf-8"), err.decode("utf-8")
+
+
+@contextmanager
+def _serving(fenban, **settings: object) -> Iterator[Server]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = fenban.start("serve", "--port", port, **settings)
+    server = Server(process, f"http://127.0.0.1:{port}")
+    try:
+        _wait_until_ready(server)
+        said = b"".join(iter(process.stdout.readline, b"")) if process.poll() is not None else _said(process)
+        found = re.search(r"凭证  (fenban_\S+)", said.decode("utf-8"))
+        server.key = found.group(1) if found else ""
+        yield server
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def _said(process: subprocess.Popen[bytes]) -> bytes:
+    """The lines up to the credential; the process goes on."""
+    lines = []
+    while not lines or "凭证" not in lines[-1].decode("utf-8"):
+        lines.append(process.stdout.readline())
+    return b"".join(lines)
+
+
+def _wait_until_ready(server: Server) -> None:
+    end = time.monotonic() + 60
+    while True:
+        assert server.process.poll() is None, server.process.communicate()[1].decode("utf-8")
+        try:
+            if server.ask("/readyz")["status"] == "ok":
+                return
+        except urllib.error.URLError:
+            assert time.monotonic() < end, "the server does not come up"
+            time.sleep(0.1)
+
+
+def test_a_server_from_first_start_to_second(fenban, database_url: str) -> None:
+    with _serving(fenban, database_url=database_url) as server:
+        admin = server.key
+        assert admin == (fenban.folder / "data" / "admin.key").read_text().strip()
+        server.ask("/v1/petitions", _PETITION, 401, Authorization="Bearer fenban_made-up")
+        first = server.ask("/v1/petitions", _PETITION, 201, Idempotency_Key="窗口3-0001".encode().hex())
+        again = server.ask("/v1/petitions", _PETITION, 200, Idempotency_Key="窗口3-0001".encode().hex())
+        assert first["id"] == again["id"]
+        assert first["suggestion"] == again["suggestion"]
+        assert first["suggestion"]["categories"][0]["code"][:4] == "0402"
+        # The port is taken: a second server must say so and leave the first alone.
+        port = server.address.rsplit(":", 1)[1]
+        assert f"127.0.0.1:{port} 不能监听" in fenban.refuses(
+            "serve", "--port", port, database_url=database_url
+        )
+        out, err = server.stop()
+        assert server.process.returncode == 0
+        assert "Traceback" not in err
+        for secret in ("13812345678", "王小明", "柏垭村", admin):
+            assert secret not in err  # the log
+
+    with _serving(fenban, database_url=database_url) as server:
+        server.key = admin
+        (kept,) = server.ask("/v1/petitions")["items"]
+        assert kept["id"] == first["id"]
+        assert "13812345678" not in json.dumps(kept)
+        original = server.ask(f"/v1/petitions/{kept['id']}/original")
+        assert original["text"] == _PETITION["text"]
+        assert original["petitioner"]["name"] == "王小明"
+        server.stop()
+        assert server.process.returncode == 0
+
+
+def test_what_people_decide_becomes_the_next_model(
+    fenban, own_models: Path, bundle: Bundle, seed_rows: list[dict[str, str]]
+) -> None:
+    """Intake, list, decide, return, export, train, promote: the running server goes on with the new model."""
+    chosen = [row for row in seed_rows if row["category"][:2] in {"04", "15"}][::40]
+    with _serving(fenban, models=own_models) as server:
+        ids = [
+            server.ask("/v1/petitions", {"title": row["title"], "text": row["text"]}, 201)["id"]
+            for row in chosen
+        ]
+        listed = server.ask("/v1/petitions?limit=200")["items"]
+        assert [item["id"] for item in listed] == ids[::-1]  # newest first
+        assert {item["status"] for item in listed} == {"待认定"}
+        for petition_id, row in zip(ids, chosen, strict=True):
+            decision = {
+                "category": row["category"],
+                "kind": row["kind"],
+                "unit": row["unit_role"],
+                "reason": "看过原件",
+            }
+            assert server.ask(f"/v1/petitions/{petition_id}/decisions", decision, 201)["status"] == "已认定"
+        refusal = {"unit": chosen[0]["unit_role"], "reason": "不属于本单位职责"}
+        returned = server.ask(f"/v1/petitions/{ids[0]}/returns", refusal, 201)
+        assert (returned["status"], returned["returns"][0]["reason"]) == ("已退回", "不属于本单位职责")
+
+        out = fenban.folder / "labels.csv"
+        assert f"已导出 {len(ids)} 条认定" in fenban("export", "labels", "-o", out, models=own_models).text
+        labels = _read(out)
+        assert [row["id"] for row in labels] == ids
+        assert [row["category"] for row in labels] == [row["category"] for row in chosen]
+        assert labels[0]["unit"] == ""  # it was sent back: known to be wrong
+        assert all(row["unit"] for row in labels[1:])
+        assert {row["model_version"] for row in labels} == {bundle.version}
+
+        fenban("train", "--labels", out, "--no-seed", "--promote", models=own_models)
+        end = time.monotonic() + 30
+        while (now := server.ask("/readyz")["model_version"]) == bundle.version:
+            assert time.monotonic() < end, "the server does not follow"
+            time.sleep(0.2)
+        answer = server.ask("/v1/petitions", _PETITION, 201)["suggestion"]
+        assert answer["model_version"] == now != bundle.version
+        assert server.ask("/v1/models/active")["report"]["data"] == ["labels.csv"]
+        # What was suggested before stays as it was said.
+        assert server.ask(f"/v1/petitions/{ids[1]}")["suggestion"]["model_version"] == bundle.version
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("name", ["fenban.key"])
+def test_a_lost_key_is_never_replaced_by_a_new_one(fenban, name: str) -> None:
+    fenban("users", "add", "张三")
+    (fenban.folder / "data" / name).unlink()
+    assert "密钥文件" in fenban.refuses("users", "key", "张三")
+    assert not (fenban.folder / "data" / name).exists()
