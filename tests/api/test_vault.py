@@ -21,6 +21,7 @@ from classifier.errors import SecretError, SecretMismatchError, SecretMissingErr
 from classifier.petition import Petition, Petitioner
 
 _KEY, _OTHER_KEY = bytes(range(32)), bytes(range(1, 33))
+_VAULT = Vault(_KEY)
 
 
 def _base64(key: bytes) -> str:
@@ -32,8 +33,7 @@ def _base64(key: bytes) -> str:
 
 @given(st.dictionaries(st.text(), st.text()), st.text(alphabet="0123456789abcdef", min_size=1))
 def test_what_is_sealed_opens_again(value, owner):
-    vault = Vault(_KEY)
-    assert vault.open(vault.seal(value, owner), owner) == value
+    assert _VAULT.open(_VAULT.seal(value, owner), owner) == value
 
 
 def test_sealed_parts_open_for_their_owner_and_key_only():

@@ -225,6 +225,7 @@ def _forge(path: Path, name: str, content: bytes) -> None:
         lambda a: a.pop("buckets"),
         lambda a: a.update({"buckets": a["buckets"] * 0 - 1}),
         lambda a: a.update({"buckets": a["buckets"] + (1 << 20)}),
+        lambda a: a.update({"buckets": a["buckets"][::-1]}),
     ],
 )
 def test_arrays_that_do_not_fit_the_vocabulary_are_refused(

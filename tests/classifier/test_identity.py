@@ -41,6 +41,11 @@ def test_keys_are_typed_hex_and_tell_nothing() -> None:
     assert _ID not in repr(_PERSON)
 
 
+def test_the_same_value_in_two_fields_gives_two_keys() -> None:
+    keys = identity_keys(Petitioner(phone="13812345678", account="13812345678"), _SECRET)
+    assert keys["phone"] != keys["account"]
+
+
 def test_another_secret_gives_other_keys() -> None:
     here, there = identity_keys(_PERSON, _SECRET), identity_keys(_PERSON, _SECRET[::-1])
     assert here.keys() == there.keys()

@@ -204,6 +204,26 @@ def test_every_text_is_its_own_copy(bundle: Bundle, entries: list[LinkEntry], da
     assert (link.kind, link.score) == (LinkKind.DUPLICATE_TEXT, 1.0)
 
 
+@pytest.mark.parametrize(
+    ("shared", "same_person", "strangers"),
+    [(0, False, False), (1, False, False), (2, True, False), (3, True, True)],
+)
+def test_two_strangers_must_share_more_than_two_letters_of_one_person(
+    shared: int, same_person: bool, strangers: bool
+) -> None:
+    """Eight equally rare terms each: the cosine is the number of shared ones by eight."""
+    weights = TermWeights((), np.zeros(0, dtype=np.float32))
+    counts = np.ones(8, dtype=np.int32)
+    mine = {"phone": "k" * 32}
+    ours = LinkEntry("a", "甲", np.arange(8), counts, mine)
+    theirs = np.arange(8 - shared, 16 - shared)
+    again, other = (LinkEntry(id_, "乙", theirs, counts, keys) for id_, keys in (("b", mine), ("c", {})))
+    first, second = score_candidates(ours, [again, other], weights)
+    assert (first.kind, second.kind) == (LinkKind.REPEAT_PETITION, LinkKind.SHARED_MATTER)
+    assert first.evidence.similarity == second.evidence.similarity == shared / 8
+    assert (first.score >= SHOWN, second.score >= SHOWN) == (same_person, strangers)
+
+
 # --- history -------------------------------------------------------------------------------------------------
 
 

@@ -101,6 +101,14 @@ def test_two_rewrites_map_back_through_both() -> None:
     assert alignment.before(0, 6) == (0, 5)
 
 
+def test_within_an_edit_a_position_means_the_whole_of_it() -> None:
+    after, alignment = rewrite("一二三四五", [(1, 4, "贰叁")])
+    assert after == "一贰叁五"
+    assert alignment.before(1, 2) == alignment.before(2, 3) == (1, 4)
+    assert alignment.before(0, 2) == (0, 4)
+    assert alignment.before(2, 4) == (1, 5)
+
+
 def test_an_empty_span_stays_empty() -> None:
     _, alignment = rewrite("一二三", [(1, 2, "贰贰")])
     assert alignment.before(0, 0) == (0, 0)

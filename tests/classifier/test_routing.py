@@ -217,6 +217,13 @@ def test_a_rule_holds_when_all_its_conditions_do(
     assert _rules_of(own.route(text, code, kind=kind, district=district, most=5)) == rules
 
 
+def test_where_a_rule_leads_to_the_accused_the_next_one_leads(own: _Office) -> None:
+    units = own.route("举报住建局不作为，房子漏水", "03", kind=Kind.ACCUSATION, most=5)
+    assert units[0].id == "office"
+    assert _rules_of(units)[0] == "ANY"
+    assert "housing" not in [unit.id for unit in units]
+
+
 def test_a_rule_on_categories_needs_one(own: _Office) -> None:
     assert _rules_of(own.route("路灯不亮")) == []
 

@@ -82,14 +82,11 @@ def _wait_for(store: Store, goal: int, running: subprocess.Popen[bytes]) -> None
         time.sleep(0.1)
 
 
-@pytest.mark.parametrize("given", ["data_dir", "database_url"])
-def test_a_folder_that_cannot_be_written_is_said_in_one_line(fenban, write_csv, given: str) -> None:
+def test_a_folder_that_cannot_be_written_is_said_in_one_line(fenban, write_csv) -> None:
     closed = fenban.folder / "closed"
     closed.mkdir(mode=0o555)
     path = write_csv(fenban.folder / "a.csv", [{"内容": "厂里欠薪"}])
-    value = closed / "data" if given == "data_dir" else f"sqlite:///{closed / 'fenban.db'}"
-    line = fenban.refuses("import", path, obeys_modes=True, **{given: value})
-    assert "建不了" in line or "打不开" in line
+    assert "建不了" in fenban.refuses("import", path, obeys_modes=True, data_dir=closed / "data")
     assert list(closed.iterdir()) == []
 
 

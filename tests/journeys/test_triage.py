@@ -150,29 +150,23 @@ def test_bad_rows_are_put_aside_with_line_and_reason(run: Run) -> None:
     assert "三月.csv.rejects.csv" in run.said
 
 
-def test_links_of_a_file(fenban, office_file: Path) -> None:
-    fenban("links", office_file, "-o", "all.jsonl", "--min-score", 0.05)
-    fenban("links", office_file, "-o", "likely.jsonl", "--min-score", 0.97)
-    every, likely = (
-        [json.loads(line) for line in (fenban.folder / name).read_text(encoding="utf-8").splitlines()]
-        for name in ("all.jsonl", "likely.jsonl")
-    )
-    assert all(set(link) == {"a", "b", "kind", "score", "evidence"} for link in every)
-    assert all(_KEPT.index(link["a"]) > _KEPT.index(link["b"]) for link in every)  # a came after b
-    pairs = {(link["a"], link["b"]): link["kind"] for link in every}
-    assert len(pairs) == len(every)
-    assert (
-        pairs.items()
-        >= {
-            ("P2", "P1"): "DuplicateText",
-            ("P5", "P1"): "RepeatPetition",
-            ("P5", "P2"): "SharedMatter",
-        }.items()
-    )
-    assert likely == [link for link in every if link["score"] >= 0.97]
-    assert 0 < len(likely) < len(every)
-    duplicate = next(link for link in every if link["kind"] == "DuplicateText")
-    assert duplicate["evidence"]["passages"]
+def test_links_of_a_file_are_those_triage_finds_from_the_score_asked_for(
+    fenban, run: Run, office_file: Path
+) -> None:
+    triaged = [(link["score"], name, link) for name, a in run.answers.items() for link in a["links"]]
+    least = sorted(score for score, _, _ in triaged)[1]  # leaves out the weakest
+    fenban("links", office_file, "-o", "links.jsonl", "--min-score", least)
+    lines = (fenban.folder / "links.jsonl").read_text(encoding="utf-8").splitlines()
+    found = [json.loads(line) for line in lines]
+    expected = [
+        {"a": name, "b": link["id"]} | {key: link[key] for key in ("kind", "score", "evidence")}
+        for score, name, link in triaged
+        if score >= least
+    ]
+    assert found == expected
+    assert list(found[0]) == ["a", "b", "kind", "score", "evidence"]
+    assert len(found) == len(triaged) - 1 > 0
+    assert all(_KEPT.index(link["a"]) > _KEPT.index(link["b"]) for link in found)  # a came after b
 
 
 def test_a_text_in_words_even_on_a_gbk_console(fenban) -> None:
