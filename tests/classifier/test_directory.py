@@ -138,6 +138,15 @@ def test_a_wrong_line_is_named_with_its_file_and_line(
     assert found == f"{file} {problem}".replace("csv 应有", "csv：应有")
 
 
+def test_blank_rows_are_passed_over_and_lines_count_on(folder: Path) -> None:
+    with (folder / "units.csv").open("a", encoding="utf-8") as out:
+        out.write(",,,,,\n\n , ,,,,\n")
+    assert len(load_directory(folder, _TAXONOMY).units) == 4
+    with (folder / "units.csv").open("a", encoding="utf-8") as out:
+        out.write("housing,另一个局,,,,\n")
+    assert _problems(folder) == ("units.csv 第 9 行：单位 id“housing”重复",)
+
+
 def test_a_category_without_a_lead_is_named(folder: Path) -> None:
     path = folder / "categories.csv"
     path.write_text(path.read_text(encoding="utf-8").replace("0202,office,主办,\n", ""), encoding="utf-8")

@@ -143,6 +143,7 @@ def test_an_empty_title_moves_nothing_but_the_newline(bundle: Bundle, router: Ro
         ("13812345678", "没有中文内容"),
         ("你好", "内容过短"),
         ("路灯 12345！", "内容过短"),
+        ("路灯，不亮", "内容过短"),
     ],
 )
 def test_what_cannot_be_judged_abstains_and_says_why(
@@ -152,6 +153,10 @@ def test_what_cannot_be_judged_abstains_and_says_why(
     assert answer.abstained
     assert any(warning in found and "不可靠" in found for found in answer.warnings)
     assert answer.units[0].grounds
+
+
+def test_three_words_are_enough_to_judge(bundle: Bundle) -> None:
+    assert read(Petition("x", "", "路灯，不亮，半年"), bundle.tokeniser, _SECRET).warnings == ()
 
 
 def test_unreadable_characters_are_warned_of_without_giving_up(bundle: Bundle, router: Router) -> None:
