@@ -58,11 +58,13 @@ def decide(service: Service, petition_id: str, choice: Choice, user_id: str) -> 
     with service.store.write() as connection:
         row = get_petition(connection, petition_id)
         if any(values.values()):
-            # A decision is a whole: what is not decided anew is what held before.
-            whole = {name: values[name] or row[name] for name in values}
+            # What people decided before still holds; what only the machine suggested never becomes a label.
+            earlier = history_of(connection, petition_id)["decisions"]
+            decided = {name: values[name] or (earlier[-1][name] if earlier else "") for name in values}
             suggestion_id = latest_suggestion(connection, petition_id)["id"]
-            add_decision(connection, petition_id, suggestion_id, user_id, whole, _redacted(choice.reason))
-            update_current(connection, petition_id, whole | {"status": DECIDED})
+            add_decision(connection, petition_id, suggestion_id, user_id, decided, _redacted(choice.reason))
+            current = {name: decided[name] or row[name] for name in values}
+            update_current(connection, petition_id, current | {"status": DECIDED})
         for verdict in choice.links:
             add_link_decision(connection, petition_id, verdict.id, verdict.confirmed, user_id)
         return _whole(connection, petition_id)

@@ -53,6 +53,7 @@ def test_a_decision_is_kept_beside_the_suggestion_it_answers(http, service, peti
 
 def test_what_is_not_decided_keeps_its_value(http, petition):
     fields = ("category", "kind", "unit")
+    decided = dict.fromkeys(fields, "")
     before = http.get(f"/v1/petitions/{petition}").json()
     for body, expected in (
         ({"category": "0402"}, {"category": "0402"}),
@@ -64,7 +65,10 @@ def test_what_is_not_decided_keeps_its_value(http, petition):
     ):
         after = _decide(http, petition, body).json()
         assert {k: after[k] for k in fields} == {k: before[k] for k in fields} | expected
-        assert {k: after["decisions"][-1][k] for k in fields} == {k: after[k] for k in fields}
+        decided |= expected
+        assert {k: after["decisions"][-1][k] for k in fields} == decided, (
+            "what people decided, never what was suggested"
+        )
         before = after
 
 
@@ -192,3 +196,17 @@ def test_a_return_without_reason_or_by_another_unit(http, petition, rows):
         assert http.outcome(_return(http, petition, unit, reason)) == (422, code), (unit, reason)
     assert rows() == before
     assert http.get(f"/v1/petitions/{petition}").json()["status"] == "已认定"
+
+
+def test_what_only_the_machine_suggested_is_no_label(service, http, petition):
+    """Deciding the unit alone leaves category and kind undecided in the record and in what training reads."""
+    _decide(http, petition, {"unit": "ecology"})
+    recorded = http.get(f"/v1/petitions/{petition}").json()
+    assert (
+        recorded["decisions"][-1] | {"category": "", "kind": "", "unit": "ecology"}
+        == recorded["decisions"][-1]
+    )
+    assert recorded["category"], "the suggestion still shows"
+    _decide(http, petition, {"category": "040203"})
+    last = http.get(f"/v1/petitions/{petition}").json()["decisions"][-1]
+    assert (last["category"], last["unit"]) == ("040203", "ecology"), "an earlier decision still holds"
