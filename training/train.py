@@ -24,7 +24,7 @@ from training.metrics import coverage_at, expected_calibration_error, macro_f1
 from training.split import groups_of
 
 #: The model abstains below the level-1 probability from which it was right this often on held-out folds.
-ABSTAIN_ACCURACY = 0.95
+ABSTAIN_ACCURACY = 0.90
 # Units with fewer decisions than this teach nothing that a rule would not say better.
 _FEWEST_OF_A_UNIT = 3
 

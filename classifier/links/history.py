@@ -9,9 +9,9 @@ from typing import Protocol
 from classifier.links.terms import LinkEntry, TermWeights
 
 #: A posting list answers with at most this many of its latest petitions.
-POSTING_CAP = 40
+POSTING_CAP = 30
 #: At most this many candidates are scored for one petition at intake; a run over a whole file can afford more.
-CANDIDATE_CAP = 24
+CANDIDATE_CAP = 16
 FILE_CANDIDATE_CAP = 60
 
 
