@@ -53,7 +53,7 @@ class NumberRecogniser:
 class TextRecogniser:
     """Identity data with letters or words. Group `it` (or the whole match) is what gets removed.
 
-    A text without any of the `needs` cannot match: looking for them first makes redaction four times as fast.
+    A text without any of the `needs` cannot match: looking for them first spares most texts most of the patterns.
     `last` bounds the search to that many characters at the text's end.
     """
 

@@ -25,7 +25,7 @@ from classifier.tokenise import Tokeniser
 _CATEGORY_LEAD, _CATEGORY_JOINT = 0.7, 0.3
 _DUTY, _PLACE, _RULE, _FALLBACK = 0.35, 0.2, 0.95, 0.01
 _LEARNED, _BESIDE_LEARNED = 0.85, 0.15
-# Duties count from this cosine on; below it two texts merely share common words (measured on the seed: bench/routing.py).
+# Duties count from this cosine on; below it two texts merely share common words. Set by hand, not measured.
 _DUTY_FLOOR = 0.12
 
 # What stands right before the name of an accused body, and what stands right after it.

@@ -13,7 +13,7 @@ import rjieba
 SEGMENTER = "rjieba"
 
 # A word added to the dictionary gets this frequency: enough to win over its parts, as the dictionary's own
-# four-character words have (measured on the lexicon: 99 % of the terms come out whole).
+# four-character words have (cut alone, all 9,116 terms of the shipped lexicon come out whole).
 _TERM_FREQUENCY = 2_000
 
 

@@ -20,7 +20,7 @@ from classifier.triage import read
 # Identity hashes are made and thrown away here: no label carries one.
 _NO_SECRET = bytes(32)
 _SEED_FIELDS = ("id", "title", "text", "category", "kind", "channel", "unit_role")
-# A node's list of terms teaches as much as three petitions (docs/decisions/004).
+# A node's list of terms weighs as much as three petitions (the sweep is in docs/decisions/004).
 _TERMS_WEIGHT = 3.0
 
 

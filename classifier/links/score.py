@@ -18,7 +18,7 @@ from classifier.petition import Link, LinkEvidence, LinkKind
 COPY = 0.8
 # Cosine at which a link is as likely as not, and how fast that changes. The same person's next letter on a matter
 # uses other words than the first, two strangers' letters on one matter must share more to say so. Set by
-# hand on written examples; bench/links.py measures them.
+# hand; bench/links.py measures the outcome on judged pairs.
 _EVEN_SAME_PERSON = 0.22
 _EVEN_STRANGERS = 0.30
 _STEEPNESS = 18.0

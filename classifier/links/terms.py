@@ -16,7 +16,7 @@ from classifier.features import Document, blank_marks, is_word
 
 Hashes = npt.NDArray[np.int64]
 
-#: How many of a petition's rarest terms get a posting. More find little more (bench/links.py) and cost a row each.
+#: How many of a petition's rarest terms get a posting. Each costs a row; the number was set by hand.
 RAREST = 24
 _NUMBER = re.compile(r"\d{3,}")
 _SHINGLE = 6
