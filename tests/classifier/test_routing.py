@@ -241,12 +241,6 @@ def test_words_no_duty_has_reach_nobody(own: _Office) -> None:
     assert own.router._duties.match(()) == []
 
 
-def test_words_that_every_duty_list_shares_a_little_reach_nobody(county: _Office) -> None:
-    everything = "，".join(duty for unit in county.directory.units.values() for duty in unit.duties[:1])
-    units = county.route(everything, most=100)
-    assert not [unit.id for unit in units if any("职责相符" in ground for ground in unit.grounds)]
-
-
 def test_the_place_speaks_for_its_unit(own: _Office) -> None:
     (lead, *_) = own.route("柏垭村的事")
     assert lead.id == "town"
