@@ -218,6 +218,7 @@ WORDS: tuple[TextRecogniser, ...] = (
         re.compile(
             r"(?:[EeGgDdSsPpHhMmKk]\d{8}|[Ee][A-HJ-NP-Za-hj-np-z]\d{7})(?<![A-Za-z0-9].{9})(?![A-Za-z0-9])"
         ),
+        tuple("EeGgDdSsPpHhMmKk"),
     ),
     TextRecogniser(
         "QQ号",
@@ -343,14 +344,32 @@ WORDS: tuple[TextRecogniser, ...] = (
 )
 
 
+def _gate(needs: tuple[str, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """`needs` by their last letter: looking for one character is four times as fast as looking for two."""
+    letters = [next(c for c in reversed(need) if c.isalnum() or len(need) == 1) for need in needs]
+    return tuple(
+        (letter, tuple(need for need, last in zip(needs, letters, strict=True) if last == letter))
+        for letter in dict.fromkeys(letters)
+    )
+
+
+def _passes(text: str, gate: tuple[tuple[str, tuple[str, ...]], ...]) -> bool:
+    # Plain loops: with `any` and a generator the look-ups would cost less than making them.
+    for letter, needs in gate:
+        if letter in text:
+            for need in needs:
+                if need in text:
+                    return True
+    return False
+
+
+_GATED_WORDS = tuple((recogniser, _gate(recogniser.needs)) for recogniser in WORDS)
+
+
 def _words(text: str) -> Iterator[Found]:
-    for recogniser in WORDS:
-        for need in recogniser.needs:
-            if need in text:
-                break
-        else:
-            if recogniser.needs:
-                continue
+    for recogniser, gate in _GATED_WORDS:
+        if gate and not _passes(text, gate):
+            continue
         for match in recogniser.pattern.finditer(
             text, max(0, len(text) - recogniser.last) if recogniser.last else 0
         ):
