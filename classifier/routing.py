@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from classifier.directory import Directory, District, Rule, Unit
+from classifier.directory import Directory, District, Rule
 from classifier.features import Document, is_word
 from classifier.petition import Kind, Suggestion, UnitRole, UnitSuggestion
 from classifier.taxonomy import Taxonomy
@@ -43,15 +43,23 @@ class _Case:
     """What speaks for one unit so far."""
 
     score: float = 0.0
-    role: UnitRole = UnitRole.JOINT
     grounds: list[str] = field(default_factory=list)
 
-    def add(self, score: float, ground: str, role: UnitRole | None = None) -> None:
+    def add(self, score: float, ground: str) -> None:
         self.score += score
         if ground and ground not in self.grounds:
             self.grounds.append(ground)
-        if role is UnitRole.LEAD:
-            self.role = role
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What rules ask about a petition. `respondents` are the units it complains of."""
+
+    categories: Sequence[Suggestion]
+    kind: Kind
+    text: str
+    place: District | None
+    respondents: frozenset[str]
 
 
 class Router:
@@ -78,9 +86,10 @@ class Router:
         text = document.text
         place = self.directory.district_in(district, text)
         cases: dict[str, _Case] = {}
-        accused = {unit.id for unit in self._accused_in(text)} if kind is Kind.ACCUSATION else set()
-        accused.discard(self.directory.fallback)
-        rule_lead = self._apply_rules(cases, categories, kind, text, place, accused)
+        respondents = self._accused_in(text)
+        left_out = respondents - {self.directory.fallback} if kind is Kind.ACCUSATION else frozenset()
+        facts = _Facts(categories, kind, text, place, respondents)
+        rule_lead = self._apply_rules(cases, facts, left_out)
         self._apply_categories(cases, categories)
         for unit_id, likeness, words in self._duties.match(document.words):
             cases.setdefault(unit_id, _Case()).add(
@@ -98,26 +107,18 @@ class Router:
                     _LEARNED * probability,
                     f"以往同类件多由其承办（{probability:.0%}）" if probability >= 0.05 else "",
                 )
-        for unit_id in accused:
+        for unit_id in left_out:
             cases.pop(unit_id, None)
         fallback = cases.setdefault(self.directory.fallback, _Case())
         fallback.add(_FALLBACK, "" if len(cases) > 1 else "没有明确依据，由信访工作机构分办")
         return self._ranked(cases, rule_lead, most)
 
-    def _apply_rules(
-        self,
-        cases: dict[str, _Case],
-        categories: Sequence[Suggestion],
-        kind: Kind,
-        text: str,
-        place: District | None,
-        accused: set[str],
-    ) -> str:
+    def _apply_rules(self, cases: dict[str, _Case], facts: _Facts, left_out: frozenset[str]) -> str:
         lead = ""
         for rule in self.directory.rules:
-            if rule.unit in accused:
+            if rule.unit in left_out:
                 continue
-            matched = self._matches(rule, categories, kind, text, place)
+            matched = _matches(rule, facts)
             if matched is None:
                 continue
             if rule.role is UnitRole.LEAD:
@@ -125,39 +126,16 @@ class Router:
                     continue
                 lead = rule.unit
             score = _RULE if rule.role is UnitRole.LEAD else _CATEGORY_JOINT
-            cases.setdefault(rule.unit, _Case()).add(
-                score, f"规则 {rule.id}：{rule.ground}{matched}", rule.role
-            )
+            cases.setdefault(rule.unit, _Case()).add(score, f"规则 {rule.id}：{rule.ground}{matched}")
         return lead
 
-    def _matches(
-        self, rule: Rule, categories: Sequence[Suggestion], kind: Kind, text: str, place: District | None
-    ) -> str | None:
-        """None if the rule does not hold, else the keyword that made it hold, in brackets, or ""."""
-        if rule.kind and rule.kind is not kind:
-            return None
-        if rule.categories and not (categories and categories[0].code.startswith(rule.categories)):
-            return None
-        if rule.district and not (place and place.code == rule.district):
-            return None
-        if rule.respondent and not self._respondent_holds(rule.respondent, text):
-            return None
-        if rule.keywords:
-            word = next((word for word in rule.keywords if word in text), None)
-            return None if word is None else f"（“{word}”）"
-        return ""
-
-    def _respondent_holds(self, respondent: str, text: str) -> bool:
-        accused = self._accused_in(text)
-        return bool(accused) if respondent == "*" else any(unit.id == respondent for unit in accused)
-
-    def _accused_in(self, text: str) -> list[Unit]:
+    def _accused_in(self, text: str) -> frozenset[str]:
         """The units the text complains of, not those it merely asks to act (请住建局查处)."""
-        return [
-            unit
+        return frozenset(
+            unit.id
             for unit in self.directory.units.values()
             if any(_is_accused(text, name) for name in unit.names if name in text)
-        ]
+        )
 
     def _apply_categories(self, cases: dict[str, _Case], categories: Sequence[Suggestion]) -> None:
         for suggestion in categories:
@@ -167,7 +145,6 @@ class Router:
                 cases.setdefault(assignment.unit, _Case()).add(
                     weight * suggestion.probability,
                     f"{self.taxonomy.path(assignment.category)}：{assignment.basis or assignment.role.value}",
-                    assignment.role if suggestion is categories[0] else None,
                 )
 
     def _ranked(self, cases: dict[str, _Case], rule_lead: str, most: int) -> tuple[UnitSuggestion, ...]:
@@ -187,6 +164,24 @@ class Router:
                 )
             )
         return tuple(suggestions)
+
+
+def _matches(rule: Rule, facts: _Facts) -> str | None:
+    """None if the rule does not hold, else the keyword that made it hold, in brackets, or ""."""
+    if rule.kind and rule.kind is not facts.kind:
+        return None
+    if rule.categories and not (facts.categories and facts.categories[0].code.startswith(rule.categories)):
+        return None
+    if rule.district and not (facts.place and facts.place.code == rule.district):
+        return None
+    if rule.respondent and not (
+        facts.respondents if rule.respondent == "*" else rule.respondent in facts.respondents
+    ):
+        return None
+    if rule.keywords:
+        word = next((word for word in rule.keywords if word in facts.text), None)
+        return None if word is None else f"（“{word}”）"
+    return ""
 
 
 def _is_accused(text: str, name: str) -> bool:
