@@ -27,11 +27,13 @@ directory_app = typer.Typer(help="单位目录", no_args_is_help=True)
 users_app = typer.Typer(help="用户和凭证", no_args_is_help=True)
 models_app = typer.Typer(help="模型版本", no_args_is_help=True)
 export_app = typer.Typer(help="导出", no_args_is_help=True)
+corpora_app = typer.Typer(help="语料", no_args_is_help=True)
 for name, group in (
     ("directory", directory_app),
     ("users", users_app),
     ("models", models_app),
     ("export", export_app),
+    ("corpora", corpora_app),
 ):
     app.add_typer(group, name=name)
 
@@ -231,6 +233,23 @@ def directory_check(folder: Annotated[Path, typer.Argument(metavar="FOLDER")]) -
         f"目录 {folder.name} 没有问题：{len(directory.units)} 个单位，{len(directory.assignments)} 条分类对应，"
         f"{len(directory.districts)} 个辖区，{len(directory.rules)} 条规则。"
     )
+
+
+@corpora_app.command("check")
+def corpora_check(
+    against: Annotated[
+        list[Path] | None,
+        typer.Option("--against", help="别人的文本；其中的句子不得出现在语料里；可写多次"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="按 JSON 输出")] = False,
+) -> None:
+    """检查语料：各类件数、长短、来源、重复、套话、个人信息。"""
+    from api.settings import get_settings
+
+    arguments = ["corpora", "--corpora", str(get_settings().corpora)]
+    for path in against or ():
+        arguments += ["--against", str(path)]
+    _training(arguments + ["--json"] * as_json)
 
 
 @users_app.command("add")

@@ -1,4 +1,4 @@
-"""`python -m training train | evaluate`: what the command line and the service start in a process of its own."""
+"""`python -m training train | evaluate | corpora`: what the command line and the service start in a process of its own."""
 
 from __future__ import annotations
 
@@ -23,11 +23,14 @@ from rich.progress import (
 )
 
 from classifier.bundle import load_bundle
-from classifier.errors import FenbanError
-from classifier.records import count_rows
+from classifier.errors import CorpusError, FenbanError
+from classifier.records import Reject, count_rows, petitions
 from classifier.registry import Registry
+from classifier.taxonomy import load_taxonomy
+from training.audit import audit
 from training.evaluate import evaluate
 from training.publish import check_free, publish
+from training.show import show_audit
 from training.train import Sources, train
 
 _console = Console(stderr=True)
@@ -87,6 +90,11 @@ def _parser() -> argparse.ArgumentParser:
     learn.add_argument("--out", type=Path, default=Path("models"))
     learn.add_argument("--promote", action="store_true")
     learn.set_defaults(run=_train)
+    check = commands.add_parser("corpora")
+    check.add_argument("--corpora", type=Path, default=Path("corpora"))
+    check.add_argument("--against", type=Path, action="append", default=[])
+    check.add_argument("--json", action="store_true")
+    check.set_defaults(run=_corpora)
     score = commands.add_parser("evaluate")
     score.add_argument("file", type=Path)
     score.add_argument("--model", type=Path)
@@ -116,6 +124,25 @@ def _train(options: argparse.Namespace) -> None:
         else "可用 --model 指定"
     )
     _console.print(f"模型 {published.version} 已写入 {published.path}，{state}。", highlight=False)
+
+
+def _corpora(options: argparse.Namespace) -> None:
+    progress = RichProgress()
+    foreign: list[str] = []
+    for path in options.against:
+        with progress.step(f"读取 {path.name}", None) as tick:
+            for item in petitions(path):
+                tick()
+                foreign += [item[1].given] if not isinstance(item, Reject) else []
+    with progress.step("检查语料", None):
+        found = audit(options.corpora, foreign)
+    if options.json:
+        text = json.dumps({**found.figures, "problems": found.problems}, ensure_ascii=False, indent=1)
+        sys.stdout.write(text + "\n")
+    else:
+        show_audit(found, load_taxonomy(options.corpora / "taxonomy"), Console(soft_wrap=True))
+    if found.problems:
+        raise CorpusError(f"语料有 {len(found.problems)} 处不合规则。")
 
 
 def _evaluate(options: argparse.Namespace) -> None:

@@ -1,0 +1,44 @@
+"""What a person sees in the terminal of figures that training and checking found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from classifier.taxonomy import Taxonomy
+from training.audit import Audit
+
+
+def show_audit(found: Audit, taxonomy: Taxonomy, console: Console) -> None:
+    """Counts of each level-1 branch, then what the petitions are like, then what is wrong, a line each."""
+    seed, gold = found.figures["seed"], found.figures["gold"]
+    table = Table(title="语料各类件数")
+    for name in ("一级分类", "种子", "其中最少的二级分类", "金标准"):
+        table.add_column(name, justify="left" if name.endswith("分类") else "right")
+    for branch in taxonomy.level(1):
+        own = {code: count for code, count in seed["level2"].items() if code[:2] == branch.code}
+        least = min(own, key=lambda code: own[code]) if own else ""
+        table.add_row(
+            f"{branch.code} {branch.name}",
+            str(sum(own.values())),
+            f"{taxonomy[least].name} {own[least]}" if least else "—",
+            str(sum(count for code, count in gold["level2"].items() if code[:2] == branch.code)),
+        )
+    console.print(table)
+    for name, figures in (("种子", seed), ("金标准", gold)):
+        console.print(
+            f"{name} {figures['petitions']} 件；诉求类型 {_counts(figures['kinds'])}；渠道 {_counts(figures['channels'])}；"
+            f"正文字数 {'、'.join(f'{q} 为 {n}' for q, n in figures['lengths'].items())}；无标题 {figures['without_title']} 件",
+            highlight=False,
+        )
+    for problem in found.problems:
+        console.print(f"✗ {problem}", highlight=False, markup=False)
+    if not found.problems:
+        console.print("✓ 没有近似重复、套话、个人号码或照抄的句子，各类件数和词表都合规则。", highlight=False)
+
+
+def _counts(counts: Mapping[str, Any]) -> str:
+    return "、".join(f"{name} {count}" for name, count in counts.items())
