@@ -29,7 +29,7 @@ class Example:
     """One text to learn from. `category` is a code of any level or "", `kind` and `unit` may be "".
 
     `group` holds texts together that must not be split between training and testing. `is_terms` marks a list of terms, which
-    teaches but is no petition to test on.
+    teaches but is no petition to test on; `is_seed` a petition written for the project.
     """
 
     document: Document
@@ -40,6 +40,7 @@ class Example:
     group: str = ""
     weight: float = 1.0
     is_terms: bool = False
+    is_seed: bool = False
 
 
 def load_seed(folder: Path, taxonomy: Taxonomy) -> list[dict[str, str]]:
@@ -88,7 +89,13 @@ def seed_examples(
     for row in rows:
         document = _document(Petition(row["id"], row["title"], row["text"]), tokeniser)
         tick()
-        yield Example(document, row["category"][:4], KIND_ALIASES[row["kind"]].value, "", "", row["id"])
+        yield Example(
+            document,
+            row["category"][:4],
+            KIND_ALIASES[row["kind"]].value,
+            group=row["id"],
+            is_seed=True,
+        )
 
 
 def term_examples(taxonomy: Taxonomy, lexicon: Lexicon, tokeniser: Tokeniser) -> Iterator[Example]:

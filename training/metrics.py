@@ -37,15 +37,19 @@ def expected_calibration_error(
 
 
 def coverage_at(
-    confidence: Probabilities, correct: npt.NDArray[np.bool_], accuracy: float = 0.95
+    confidence: Probabilities,
+    correct: npt.NDArray[np.bool_],
+    accuracy: float = 0.95,
+    frequency: Probabilities | None = None,
 ) -> tuple[float, float]:
     """The largest share of texts, taken by falling confidence, that are right at least `accuracy` of the time, and
-    the least confidence among them. (0.0, 1.0) when there is no such share."""
+    the least confidence among them. (0.0, 1.0) when there is no such share. `frequency`: how many texts each stands for."""
     if not len(confidence):
         return 0.0, 1.0
     order = np.argsort(-confidence, kind="stable")
-    running = np.cumsum(correct[order]) / np.arange(1, len(order) + 1)
-    good = np.flatnonzero(running >= accuracy)
+    share = np.ones(len(order)) if frequency is None else frequency[order]
+    taken = np.cumsum(share)
+    good = np.flatnonzero(np.cumsum(share * correct[order]) / taken >= accuracy)
     if not len(good):
         return 0.0, 1.0
-    return float((good[-1] + 1) / len(order)), float(confidence[order[good[-1]]])
+    return float(taken[good[-1]] / taken[-1]), float(confidence[order[good[-1]]])

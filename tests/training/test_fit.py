@@ -52,7 +52,7 @@ def test_a_weight_of_three_is_the_row_three_times() -> None:
 def test_large_corpora_are_solved_in_the_primal_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix, truth, weights = _problem(4, rows=300)
     dual = ridge(matrix, truth, 4, weights, 1.0)
-    monkeypatch.setattr(fit, "_DUAL_LIMIT", 100)
+    monkeypatch.setattr(fit, "DUAL_LIMIT", 100)
     coef, intercept = ridge(matrix, truth, 4, weights, 1.0)
     exact = Ridge(alpha=1.0, solver="cholesky").fit(
         matrix.toarray(), np.where(truth[:, None] == np.arange(4), 1.0, -1.0), sample_weight=weights
@@ -122,8 +122,85 @@ def test_calibration_is_fitted_to_the_held_out_labels() -> None:
     signal = np.where(truth[:, None] == np.arange(3), 1.0, -1.0)
     clear = (0.9 * signal + chance.normal(0, 0.1, signal.shape)).astype(np.float32)
     blurred = (0.1 * signal + chance.normal(0, 0.5, signal.shape)).astype(np.float32)
-    sure = fit._calibrate(clear, truth).probabilities(clear).max(axis=1).mean()
-    unsure = fit._calibrate(blurred, truth).probabilities(blurred).max(axis=1).mean()
+    once = np.ones(400)
+    sure = fit._calibrate(clear, truth, once)[0].probabilities(clear).max(axis=1).mean()
+    unsure = fit._calibrate(blurred, truth, once)[0].probabilities(blurred).max(axis=1).mean()
     right = (blurred.argmax(axis=1) == truth).mean()
     assert sure > 0.98
     assert unsure == pytest.approx(right, abs=0.07)
+
+
+def test_calibration_listens_to_what_is_frequent_in_life() -> None:
+    """Half of the texts are clear, half are noise: whoever meets mostly the clear ones may be surer."""
+    chance = np.random.default_rng(5)
+    truth = chance.integers(3, size=600)
+    signal = np.where(truth[:, None] == np.arange(3), 1.0, -1.0)
+    noise = np.where(np.arange(600)[:, None] < 300, 0.2, 1.5)
+    scores = (0.5 * signal + chance.normal(0, 1, signal.shape) * noise).astype(np.float32)
+    sure = [
+        fit._calibrate(scores, truth, np.where(np.arange(600) < 300, often, 1.0))[0]
+        .probabilities(scores)
+        .max(axis=1)
+        .mean()
+        for often in (1.0, 20.0)
+    ]
+    assert sure[1] > sure[0] + 0.05
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.02, 0.3, 1.0]))
+def test_the_kernel_holds_the_inner_products(seed: int, often: float) -> None:
+    chance = np.random.default_rng(seed)
+    matrix = sparse.random(23, 40, density=0.2, format="csr", dtype=np.float32, rng=chance)
+    old, fit._OFTEN = fit._OFTEN, often
+    try:
+        np.testing.assert_allclose(fit.gram(matrix), (matrix @ matrix.T).toarray(), atol=1e-5)
+    finally:
+        fit._OFTEN = old
+
+
+def test_naive_bayes_weights_fold_into_the_coefficients() -> None:
+    """A column that only one class has must count for it, more than a plain ridge lets it; one that all have must not."""
+    chance = np.random.default_rng(1)
+    truth = np.repeat([0, 1], 150)
+    columns = np.zeros((300, 3), dtype=np.float32)
+    columns[:, 0] = 1.0
+    columns[:, 1] = (truth == 0) & (chance.random(300) < 0.3)
+    columns[:, 2] = chance.random(300) < 0.3
+    matrix = sparse.csr_matrix(columns)
+    coef, intercept = fit.naive_bayes_ridge(matrix, truth, 2, np.ones(300))
+    assert coef.shape == (3, 2)
+    assert intercept.shape == (2,)
+    assert coef[1, 0] > 0.5 > abs(coef[2, 0])
+    assert coef[1, 1] < -0.5
+    right = ((matrix @ coef + intercept).argmax(axis=1) == truth)[columns[:, 1] > 0]
+    assert right.all()
+
+
+@pytest.mark.parametrize("density", [0.05, 0.6])
+def test_the_design_that_does_best_on_held_out_texts_is_kept(
+    density: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = np.random.default_rng(7)
+    truth = chance.integers(2, size=300)
+    own = np.arange(40) % 2 == truth[:, None]
+    matrix = sparse.csr_matrix(own * (chance.random((300, 40)) < density), dtype=np.float32)
+    once, everything = np.ones(300), np.ones(300, dtype=bool)
+    train, test = fit._splits(truth, everything, np.arange(300))[0]
+    losses = {}
+    for alpha in fit.ALPHAS:
+        coef, intercept = ridge(matrix[train], truth[train], 2, once[train], alpha)
+        scores = np.asarray(matrix[test] @ coef) + intercept
+        losses[alpha] = fit._calibrate(scores, truth[test], once[test])[1]
+    labels = [str(t) for t in truth]
+    fitted = fit_model(matrix, labels, once, everything, np.arange(300))
+    assert fitted.design == fit.Design(min(losses, key=lambda alpha: losses[alpha]))
+    assert len(fitted.tested) == 300
+    # With enough texts a class the naive-Bayes mean is tried as well, and kept if it does better still.
+    monkeypatch.setattr(fit, "_NB_TEXTS", 10)
+    tried = fit_model(matrix, labels, once, everything, np.arange(300))
+    coef, intercept = ridge(matrix[train], truth[train], 2, once[train], tried.design.alpha)
+    other, constant = fit.naive_bayes_ridge(matrix[train], truth[train], 2, once[train])
+    mean = np.asarray(matrix[test] @ (coef + other)) / 2 + (intercept + constant) / 2
+    won = fit._calibrate(mean, truth[test], once[test])[1] < min(losses.values())
+    assert tried.design.naive_bayes == won
+    assert len(tried.tested) == (60 if won else 300)

@@ -70,3 +70,16 @@ def test_nothing_to_measure_is_no_coverage_and_no_error() -> None:
 
 def _arrays(judged: list[tuple[float, bool]]) -> tuple[np.ndarray, np.ndarray]:
     return np.array([c for c, _ in judged]), np.array([ok for _, ok in judged])
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans(), st.integers(1, 4)), min_size=1, max_size=30))
+def test_a_text_that_stands_for_three_counts_as_three(judged: list[tuple[float, bool, int]]) -> None:
+    confidence = np.array([c for c, _, _ in judged])
+    correct = np.array([r for _, r, _ in judged])
+    times = np.array([n for _, _, n in judged])
+    weighted = coverage_at(confidence, correct, 0.8, times.astype(float))
+    # Repeated texts tie with themselves: only a threshold between different confidences can be compared.
+    if len(set(confidence.tolist())) == len(judged):
+        repeated = coverage_at(np.repeat(confidence, times), np.repeat(correct, times), 0.8)
+        assert repeated[0] >= weighted[0] - 1e-9
+        assert weighted[0] * times.sum() == pytest.approx(round(weighted[0] * times.sum()))
