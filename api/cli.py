@@ -165,6 +165,10 @@ def train(
     labels: Annotated[
         list[Path] | None, typer.Option("--labels", help="fenban export labels 导出的快照；可写多次")
     ] = None,
+    unlabelled: Annotated[
+        list[Path] | None,
+        typer.Option("--unlabelled", help="未标注的积存件；学本单位的用语，变差则不采用；可写多次"),
+    ] = None,
     no_seed: Annotated[bool, typer.Option("--no-seed", help="不用自带语料，只学给出的数据")] = False,
     out: Annotated[Path | None, typer.Option("--out", help="输出目录；默认为模型目录，存为新版本")] = None,
     promote: Annotated[bool, typer.Option("--promote", help="训练后立即启用")] = False,
@@ -176,6 +180,8 @@ def train(
     arguments = ["train", "--corpora", str(settings.corpora), "--out", str(out or settings.models)]
     for path in (*(data or ()), *(labels or ())):
         arguments += ["--data", str(path)]
+    for path in unlabelled or ():
+        arguments += ["--unlabelled", str(path)]
     arguments += ["--no-seed"] * no_seed + ["--promote"] * promote
     _training(arguments)
 
@@ -184,6 +190,9 @@ def train(
 def evaluate(
     file: Annotated[Path, typer.Argument(metavar="FILE")],
     json_out: Annotated[str, typer.Option("--json", help="把指标写成 JSON；- 为标准输出")] = "",
+    html: Annotated[
+        Path | None, typer.Option("--html", help="写一份给人看的报告（单个网页文件，含脱敏原文）")
+    ] = None,
     model: Model = None,
 ) -> None:
     """用带标注的文件评测模型。"""
@@ -199,6 +208,7 @@ def evaluate(
         str(settings.directory),
     ]
     arguments += ["--json", json_out] if json_out else []
+    arguments += ["--html", str(html)] if html else []
     _training(arguments + (["--model", str(model)] if model else []))
 
 
@@ -317,17 +327,24 @@ def models_list() -> None:
 
 
 @models_app.command("show")
-def models_show(version: Annotated[str | None, typer.Argument(metavar="VERSION")] = None) -> None:
-    """显示一个模型（默认正在启用的）的训练报告。"""
+def models_show(
+    version: Annotated[str | None, typer.Argument(metavar="VERSION")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="训练报告，按 JSON 输出")] = False,
+) -> None:
+    """显示一个模型（默认正在启用的）的说明：学了什么、检验如何、有何局限。"""
     import json
 
+    from api.model_card import model_card
     from api.settings import get_settings
     from classifier.bundle import load_bundle
     from classifier.registry import Registry
 
     registry = Registry(get_settings().models)
     bundle = load_bundle(registry.path(version) if version else registry.active())
-    typer.echo(json.dumps({"version": bundle.version, **bundle.report}, ensure_ascii=False, indent=1))
+    if as_json:
+        typer.echo(json.dumps({"version": bundle.version, **bundle.report}, ensure_ascii=False, indent=1))
+    else:
+        typer.echo(model_card(bundle))
 
 
 @models_app.command("promote")

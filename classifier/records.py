@@ -5,12 +5,12 @@ A row that cannot be read becomes a `Reject` with its line and reason; the rows 
 
 from __future__ import annotations
 
+import codecs
 import csv
-import io
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from pathlib import Path
@@ -163,12 +163,22 @@ Cells = tuple[int, Sequence[Any]]
 
 
 def _csv_rows(path: Path) -> Iterator[Cells]:
-    content = path.read_bytes()
-    text = decode(content, path.name)
+    """The rows, read as they are asked for: a file larger than memory will do."""
+
+    def blocks() -> Iterator[bytes]:
+        with path.open("rb") as file:
+            yield from iter(lambda: file.read(1 << 20), b"")
+
+    encoding = _encoding(blocks, path.name)
     csv.field_size_limit(min(sys.maxsize, 1 << 30))
-    first = text[: text.find("\n")] if "\n" in text else text
+    with path.open(encoding=encoding, errors="replace", newline="\n") as file:
+        first = file.readline(1 << 20)
     delimiter = max(",\t;", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    with path.open(encoding=encoding, errors="replace", newline="") as file:
+        yield from _cells(csv.reader(file, delimiter=delimiter))
+
+
+def _cells(reader: Any) -> Iterator[Cells]:
     previous = 0
     while True:
         try:
@@ -192,17 +202,27 @@ def decode(content: bytes, name: str) -> str:
 
     Raises UnreadableFileError when none fits nearly.
     """
-    if content[:2] in {b"\xff\xfe", b"\xfe\xff"}:
-        return content.decode("utf-16", "replace")
-    best, fewest = "", sys.maxsize
+    return content.decode(_encoding(lambda: iter([content]), name), "replace")
+
+
+def _encoding(blocks: Callable[[], Iterator[bytes]], name: str) -> str:
+    """The encoding that `decode` speaks of. `blocks` gives the content in pieces, from its start each time it is called."""
+    start = next(blocks(), b"")
+    if start[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        return "utf-16"
+    best, length, fewest = "", 0, sys.maxsize
     for encoding in ("utf-8-sig", "gb18030"):
         try:
-            return content.decode(encoding)
+            for _ in codecs.iterdecode(blocks(), encoding):
+                pass
+            return encoding
         except UnicodeDecodeError:
-            text = content.decode(encoding, "replace")
-            if (broken := text.count("\ufffd")) < fewest:
-                best, fewest = text, broken
-    if fewest > max(3, len(best) // 100):
+            sizes = [
+                (len(text), text.count("\ufffd")) for text in codecs.iterdecode(blocks(), encoding, "replace")
+            ]
+            if (broken := sum(count for _, count in sizes)) < fewest:
+                best, length, fewest = encoding, sum(size for size, _ in sizes), broken
+    if fewest > max(3, length // 100):
         raise UnreadableFileError(f"{name} 的编码无法识别。请在表格软件里另存为“CSV UTF-8”或 .xlsx。")
     return best
 

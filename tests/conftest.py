@@ -37,11 +37,11 @@ class _NoProgress:
 
 @pytest.fixture(scope="session")
 def tiny_corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A corpora folder with the whole taxonomy and directories but two branches of seed and lexicon."""
+    """A corpora folder with the whole taxonomy and directories but two branches of seed, gold set and lexicon."""
     folder = tmp_path_factory.mktemp("corpora")
     shutil.copytree(ROOT / "corpora" / "taxonomy", folder / "taxonomy")
     shutil.copytree(ROOT / "corpora" / "units", folder / "units")
-    for kind, suffix in (("seed", "jsonl"), ("lexicon", "csv")):
+    for kind, suffix in (("seed", "jsonl"), ("gold", "jsonl"), ("lexicon", "csv")):
         (folder / kind).mkdir()
         for branch in _TINY_BRANCHES:
             shutil.copy(ROOT / "corpora" / kind / f"{branch}.{suffix}", folder / kind)

@@ -27,10 +27,12 @@ from classifier.errors import CorpusError, FenbanError
 from classifier.records import Reject, count_rows, petitions
 from classifier.registry import Registry
 from classifier.taxonomy import load_taxonomy
+from training.adapt import adapt
 from training.audit import audit
-from training.evaluate import evaluate
+from training.evaluate import evaluation
 from training.publish import check_free, publish
-from training.show import show_audit
+from training.report import check_place, render, write_report
+from training.show import show_adaptation, show_audit
 from training.train import Sources, train
 
 _console = Console(stderr=True)
@@ -85,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     learn = commands.add_parser("train")
     learn.add_argument("--data", type=Path, action="append", default=[])
+    learn.add_argument("--unlabelled", type=Path, action="append", default=[])
     learn.add_argument("--no-seed", action="store_true")
     learn.add_argument("--corpora", type=Path, default=Path("corpora"))
     learn.add_argument("--out", type=Path, default=Path("models"))
@@ -101,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--models", type=Path, default=Path("models"))
     score.add_argument("--directory", type=Path, default=Path("corpora/units/county"))
     score.add_argument("--json", default="")
+    score.add_argument("--html", type=Path)
     score.set_defaults(run=_evaluate)
     return parser
 
@@ -108,7 +112,12 @@ def _parser() -> argparse.ArgumentParser:
 def _train(options: argparse.Namespace) -> None:
     check_free(options.out)
     sources = Sources(options.corpora, tuple(options.data), seed=not options.no_seed)
-    bundle = train(sources, RichProgress(), _note)
+    if options.unlabelled:
+        adaptation = adapt(sources, options.unlabelled, RichProgress(), _note)
+        show_adaptation(adaptation, _console)
+        bundle = adaptation.bundle
+    else:
+        bundle = train(sources, RichProgress(), _note)
     published = publish(bundle, options.out, promote=options.promote)
     figures = bundle.report["category"]
     if figures and figures["n"]:
@@ -146,14 +155,19 @@ def _corpora(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    if options.html:
+        check_place(options.html)
     bundle = load_bundle(options.model or Registry(options.models).active())
     with RichProgress().step("评测", count_rows(options.file) if options.file.is_file() else None) as tick:
-        figures = evaluate(options.file, bundle, options.directory, tick, _note)
-    text = json.dumps(figures, ensure_ascii=False, indent=1) + "\n"
+        scored = evaluation(options.file, bundle, options.directory, tick, _note)
+    if options.html:
+        write_report(options.html, render(scored, bundle, options.file.name))
+        _note(f"报告已写入 {options.html}。")
+    text = json.dumps(scored.figures, ensure_ascii=False, indent=1) + "\n"
     if options.json and options.json != "-":
         Path(options.json).write_text(text, encoding="utf-8")
     if options.json != "-":
-        text = _summary(figures)
+        text = _summary(scored.figures)
     sys.stdout.write(text)
 
 

@@ -29,7 +29,8 @@ class Example:
     """One text to learn from. `category` is a code of any level or "", `kind` and `unit` may be "".
 
     `group` holds texts together that must not be split between training and testing. `is_terms` marks a list of terms, which
-    teaches but is no petition to test on; `is_seed` a petition written for the project.
+    teaches but is no petition to test on; `is_seed` a petition written for the project,
+    `is_guess` one whose label a model gave, which is not tested on either.
     """
 
     document: Document
@@ -41,6 +42,7 @@ class Example:
     weight: float = 1.0
     is_terms: bool = False
     is_seed: bool = False
+    is_guess: bool = False
 
 
 def load_seed(folder: Path, taxonomy: Taxonomy) -> list[dict[str, str]]:
@@ -87,12 +89,13 @@ def seed_examples(
     rows: Sequence[Mapping[str, str]], tokeniser: Tokeniser, tick: Callable[[], object] = lambda: None
 ) -> Iterator[Example]:
     for row in rows:
-        document = _document(Petition(row["id"], row["title"], row["text"]), tokeniser)
+        document = document_of(Petition(row["id"], row["title"], row["text"]), tokeniser)
         tick()
         yield Example(
             document,
             row["category"][:4],
             KIND_ALIASES[row["kind"]].value,
+            alternative=row.get("alternative", "")[:4],
             group=row["id"],
             is_seed=True,
         )
@@ -105,7 +108,7 @@ def term_examples(taxonomy: Taxonomy, lexicon: Lexicon, tokeniser: Tokeniser) ->
         names = [taxonomy[category.parent].name, category.name]
         words = [name for name in names if name != "其他"] + list(entry.terms if entry else ())
         if words:
-            document = _document(Petition(category.code, "", "，".join(words)), tokeniser)
+            document = document_of(Petition(category.code, "", "，".join(words)), tokeniser)
             yield Example(
                 document, category.parent, group=f"terms-{category.code}", weight=_TERMS_WEIGHT, is_terms=True
             )
@@ -141,13 +144,13 @@ def load_labelled(
         record, petition = item
         try:
             check_text(petition.title, petition.text)
-            labels = _labels(record.fields, taxonomy)
+            labels = labels_of(record.fields, taxonomy)
         except InputError as problem:
             rejects.append(Reject(item[0].line, str(problem), tuple(record.fields.values())))
             continue
         if any((labels.category, labels.kind, labels.unit)):
-            document = _document(petition, tokeniser)
-            examples.append(replace(labels, document=document, group=record["group"] or _group(petition)))
+            document = document_of(petition, tokeniser)
+            examples.append(replace(labels, document=document, group=record["group"] or group_of(petition)))
     if not examples:
         reason = (
             f"例如第 {rejects[0].line} 行：{rejects[0].reason}"
@@ -158,7 +161,7 @@ def load_labelled(
     return LabelledFile(tuple(examples), tuple(rejects))
 
 
-def _labels(fields: Mapping[str, str], taxonomy: Taxonomy) -> Example:
+def labels_of(fields: Mapping[str, str], taxonomy: Taxonomy) -> Example:
     category, alternative, kind = (fields.get(name, "") for name in ("category", "alternative", "kind"))
     if kind and kind not in KIND_ALIASES:
         raise UnknownCodeError(f"诉求类型“{kind[:20]}”不存在")
@@ -174,11 +177,11 @@ def _labels(fields: Mapping[str, str], taxonomy: Taxonomy) -> Example:
 _NOTHING = Document("", 0, ())
 
 
-def _document(petition: Petition, tokeniser: Tokeniser) -> Document:
+def document_of(petition: Petition, tokeniser: Tokeniser) -> Document:
     return read(petition, tokeniser, _NO_SECRET).document
 
 
-def _group(petition: Petition) -> str:
+def group_of(petition: Petition) -> str:
     """The same title, or without one the same beginning, is taken for the same letter sent again."""
     return petition.title.strip() or petition.text.strip()[:50]
 

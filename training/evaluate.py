@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from classifier.bundle import Bundle
 from classifier.category import level1
@@ -24,13 +25,47 @@ _TOP = 3
 
 
 @dataclass(slots=True)
-class _Answers:
+class Answers:
     """What the bundle says of each example, in order. `decided` and `units` are names of the directory where it knows the unit."""
 
     category: list[Probabilities]
     kinds: list[str]
     decided: list[str]
     units: list[list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Suggestions at one level against the accepted answers, one entry a labelled petition; `rows` are their places in the file's examples.
+
+    `probabilities` has shape (petitions, codes); `ranked` are its three greatest, `confidence` the greatest. `truth` is the answer that
+    counts: the first suggestion where that is accepted (`correct`), else the label.
+    """
+
+    level: int
+    rows: tuple[int, ...]
+    accepted: Sequence[tuple[str, ...]]
+    codes: tuple[str, ...]
+    probabilities: Probabilities
+    ranked: Sequence[Sequence[str]]
+    truth: Sequence[str]
+    confidence: Probabilities
+    correct: npt.NDArray[np.bool_]
+
+    @property
+    def suggested(self) -> list[str]:
+        return [row[0] for row in self.ranked]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The figures and what they were made of. `rankings`: the finest level first; empty without categories."""
+
+    figures: dict[str, Any]
+    examples: Sequence[Example]
+    answers: Answers
+    rankings: Sequence[Ranking]
+    rejected: int
 
 
 def evaluate(
@@ -40,6 +75,17 @@ def evaluate(
     tick: Callable[[], object] = lambda: None,
     note: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
+    """The figures alone; see `evaluation`."""
+    return evaluation(path, bundle, directory, tick, note).figures
+
+
+def evaluation(
+    path: Path,
+    bundle: Bundle,
+    directory: Path,
+    tick: Callable[[], object] = lambda: None,
+    note: Callable[[str], None] = lambda _: None,
+) -> Evaluation:
     """Score whichever of category, kind and unit the file has. `directory` serves units only.
 
     `seconds` covers everything from the raw row to the answers; `note` hears of rows that could not be used. Raises as
@@ -53,20 +99,23 @@ def evaluate(
     if labelled.rejects:
         note(labelled.complaint(path))
     figures: dict[str, Any] = {"n": len(examples), "model_version": bundle.version}
+    rankings: list[Ranking] = []
     if bundle.category and any(e.category for e in examples):
-        figures |= category_figures(examples, bundle.category.classes, np.concatenate(answers.category))
+        rankings = category_rankings(examples, bundle.category.classes, np.concatenate(answers.category))
+        figures |= _category_figures(rankings)
     if bundle.kind and any(e.kind for e in examples):
-        figures["kind"] = _kind_figures(examples, answers.kinds)
+        figures["kind"] = kind_figures(examples, answers.kinds)
     if any(e.unit for e in examples):
         figures["unit"] = _unit_figures(answers.decided, answers.units)
-    return figures | {
+    figures |= {
         "seconds": round(seconds, 3),
         "per_second": round(len(examples) / max(seconds, 1e-9), 1),
     }
+    return Evaluation(figures, examples, answers, rankings, len(labelled.rejects))
 
 
-def _answers(bundle: Bundle, examples: Sequence[Example], directory: Path) -> _Answers:
-    answers = _Answers([], [], [], [])
+def _answers(bundle: Bundle, examples: Sequence[Example], directory: Path) -> Answers:
+    answers = Answers([], [], [], [])
     router = None
     if any(example.unit for example in examples):
         router = Router(load_directory(directory, bundle.taxonomy), bundle.taxonomy, bundle.tokeniser)
@@ -92,23 +141,29 @@ def _answers(bundle: Bundle, examples: Sequence[Example], directory: Path) -> _A
 def category_figures(
     examples: Sequence[Example], classes: tuple[str, ...], probabilities: Probabilities
 ) -> dict[str, Any]:
-    """`category` at the finest level the labels have (1 or 2); `category_level1` beside it when that is 2.
+    """`category` at the finest level the labels have (1 or 2); `category_level1` beside it when that is 2."""
+    return _category_figures(category_rankings(examples, classes, probabilities))
+
+
+def _category_figures(rankings: Sequence[Ranking]) -> dict[str, Any]:
+    return dict(zip(("category", "category_level1"), map(_ranking_figures, rankings), strict=False))
+
+
+def category_rankings(
+    examples: Sequence[Example], classes: tuple[str, ...], probabilities: Probabilities
+) -> list[Ranking]:
+    """The finest level the labels have, then level 1 when that is finer. `probabilities`: shape (examples, classes).
 
     At level 2 the rows with level-1 labels only are left out; at level 1 all are rolled up.
     """
-    rows = np.array([i for i, e in enumerate(examples) if e.category], dtype=np.int64)
-    labelled = [examples[i] for i in rows]
+    rows = [i for i, example in enumerate(examples) if example.category]
     codes, broad = level1(classes, probabilities[rows])
-    level1_truth = [_accepted(example, 2) for example in labelled]
-    at_level1 = _ranking_figures(1, level1_truth, codes, broad)
-    fine = [i for i, example in enumerate(labelled) if len(example.category) == 4]
+    at_level1 = _ranking(1, rows, [_accepted(examples[i], 2) for i in rows], codes, broad)
+    fine = [i for i in rows if len(examples[i].category) == 4]
     if not fine or all(len(code) == 2 for code in classes):
-        return {"category": at_level1}
-    truth = [_accepted(labelled[i], 4) for i in fine]
-    return {
-        "category": _ranking_figures(2, truth, classes, probabilities[rows[fine]]),
-        "category_level1": at_level1,
-    }
+        return [at_level1]
+    truth = [_accepted(examples[i], 4) for i in fine]
+    return [_ranking(2, fine, truth, classes, probabilities[fine]), at_level1]
 
 
 def _accepted(example: Example, length: int) -> tuple[str, ...]:
@@ -116,30 +171,36 @@ def _accepted(example: Example, length: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(code[:length] for code in (example.category, example.alternative) if code))
 
 
-def _ranking_figures(
-    level: int, accepted: Sequence[tuple[str, ...]], codes: tuple[str, ...], probabilities: Probabilities
-) -> dict[str, Any]:
+def _ranking(
+    level: int,
+    rows: Sequence[int],
+    accepted: Sequence[tuple[str, ...]],
+    codes: tuple[str, ...],
+    probabilities: Probabilities,
+) -> Ranking:
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :_TOP]
     ranked = [[codes[i] for i in row] for row in order.tolist()]
     hits = [row[0] in good for row, good in zip(ranked, accepted, strict=True)]
-    correct = np.array(hits, dtype=bool)
-    confidence = probabilities.max(axis=1)
     # An accepted second answer counts as the truth it is.
     truth = [row[0] if hit else good[0] for row, good, hit in zip(ranked, accepted, hits, strict=True)]
+    correct = np.array(hits, dtype=bool)
+    confidence = probabilities.max(axis=1)
+    return Ranking(level, tuple(rows), accepted, codes, probabilities, ranked, truth, confidence, correct)
+
+
+def _ranking_figures(ranking: Ranking) -> dict[str, Any]:
+    pairs = zip(ranking.ranked, ranking.accepted, strict=True)
     return {
-        "level": level,
-        "accuracy": round(float(correct.mean()), 4),
-        "macro_f1": round(macro_f1(truth, [row[0] for row in ranked]), 4),
-        "top3": round(
-            sum(bool(set(row) & set(good)) for row, good in zip(ranked, accepted, strict=True)) / len(ranked),
-            4,
-        ),
-        "ece": round(expected_calibration_error(confidence, correct), 4),
-        "coverage_at_95": round(coverage_at(confidence, correct)[0], 4),
+        "level": ranking.level,
+        "accuracy": round(float(ranking.correct.mean()), 4),
+        "macro_f1": round(macro_f1(ranking.truth, ranking.suggested), 4),
+        "top3": round(sum(bool(set(row) & set(good)) for row, good in pairs) / len(ranking.ranked), 4),
+        "ece": round(expected_calibration_error(ranking.confidence, ranking.correct), 4),
+        "coverage_at_95": round(coverage_at(ranking.confidence, ranking.correct)[0], 4),
     }
 
 
-def _kind_figures(examples: Sequence[Example], kinds: Sequence[str]) -> dict[str, Any]:
+def kind_figures(examples: Sequence[Example], kinds: Sequence[str]) -> dict[str, Any]:
     pairs = [(example.kind, kind) for example, kind in zip(examples, kinds, strict=True) if example.kind]
     truth, predicted = [t for t, _ in pairs], [p for _, p in pairs]
     return {

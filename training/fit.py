@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -87,11 +87,14 @@ def fit_model(
     groups: Indices,
     frequency: npt.NDArray[np.float64] | None = None,
     kernel: Scores | None = None,
+    firmer: float = 1.0,
+    try_naive_bayes: bool = True,
 ) -> Fitted:
     """Fit one classifier: choose its design on the first held-out fold, calibrate it on all of them.
 
     `real` flags the petitions, which alone are held out; term lists only teach. `frequency` says how many petitions of real life each
     row stands for when the calibration is fitted (default: one). `kernel` is `gram(matrix)` where the caller has it.
+    The strength the fold chooses is multiplied by `firmer`.
     """
     classes = tuple(sorted(set(labels)))
     index = {name: i for i, name in enumerate(classes)}
@@ -101,7 +104,10 @@ def fit_model(
     problem = _Problem(matrix, truth, len(classes), weights, kernel)
     frequency = np.ones(len(truth)) if frequency is None else frequency
     splits = _splits(truth, real, groups)
-    design, first = _choose(problem, splits)
+    design, first = _choose(problem, splits, try_naive_bayes)
+    if firmer != 1:
+        design = replace(design, alpha=design.alpha * firmer)
+        first = _scores(problem, *splits[0], design) if splits else first
     held_out, tested = [first], [test for _, test in splits[:1]]
     # Classes with enough texts for naive-Bayes weights have enough in one fold to be calibrated on, too.
     for train, test in [] if design.naive_bayes else splits[1:]:
@@ -109,7 +115,7 @@ def fit_model(
         tested.append(test)
     coef, intercept = problem.fit(np.arange(len(truth)), design)
     scores, rows = np.concatenate(held_out), np.concatenate([*tested, np.zeros(0, dtype=np.int64)])
-    calibration = _calibrate(scores, truth[rows], frequency[rows])[0] if len(rows) else _UNFITTED
+    calibration = calibrate(scores, truth[rows], frequency[rows])[0] if len(rows) else UNFITTED
     return Fitted(LinearModel(classes, coef, intercept, calibration), scores, rows, design)
 
 
@@ -215,7 +221,9 @@ def _splits(truth: Indices, real: npt.NDArray[np.bool_], groups: Indices) -> lis
     ]
 
 
-def _choose(problem: _Problem, splits: Sequence[tuple[Indices, Indices]]) -> tuple[Design, Scores]:
+def _choose(
+    problem: _Problem, splits: Sequence[tuple[Indices, Indices]], try_naive_bayes: bool
+) -> tuple[Design, Scores]:
     """The design with the least log loss on the first fold, and its scores there; the middle strength where nothing can be held out."""
     if not splits:
         return Design(ALPHAS[1]), np.zeros((0, problem.classes), dtype=np.float32)
@@ -223,10 +231,14 @@ def _choose(problem: _Problem, splits: Sequence[tuple[Indices, Indices]]) -> tup
 
     def trial(design: Design) -> tuple[float, Design, Scores]:
         scores = _scores(problem, train, test, design)
-        return _calibrate(scores, problem.truth[test], np.ones(len(test)))[1], design, scores
+        return calibrate(scores, problem.truth[test], np.ones(len(test)))[1], design, scores
 
     best = min((trial(Design(alpha)) for alpha in ALPHAS), key=lambda tried: tried[0])
-    if problem.classes <= _NB_CLASSES and len(problem.truth) >= _NB_TEXTS * problem.classes:
+    if (
+        try_naive_bayes
+        and problem.classes <= _NB_CLASSES
+        and len(problem.truth) >= _NB_TEXTS * problem.classes
+    ):
         best = min(best, trial(Design(best[1].alpha, naive_bayes=True)), key=lambda tried: tried[0])
     return best[1], best[2]
 
@@ -237,10 +249,10 @@ def _scores(problem: _Problem, train: Indices, test: Indices, design: Design) ->
 
 
 # Without texts to calibrate on: what the seed corpus itself arrives at, rounded.
-_UNFITTED = Calibration(power=3.0, knee=20.0)
+UNFITTED = Calibration(power=3.0, knee=20.0)
 
 
-def _calibrate(
+def calibrate(
     scores: Scores, truth: Indices, frequency: npt.NDArray[np.float64]
 ) -> tuple[Calibration, float]:
     """The calibration with the greatest likelihood of the held-out labels, and its mean log loss."""
@@ -253,7 +265,7 @@ def _calibrate(
             -(frequency * np.log(calibration.probabilities(scores)[rows, truth] + 1e-12)).sum() / total
         )
 
-    start = np.log([_UNFITTED.power, _UNFITTED.knee])
+    start = np.log([UNFITTED.power, UNFITTED.knee])
     found: Any = minimize(
         loss, start, method="Nelder-Mead", options={"maxiter": 80, "xatol": 0.01, "fatol": 1e-4}
     )

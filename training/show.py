@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from classifier.taxonomy import Taxonomy
+from training.adapt import Adaptation
 from training.audit import Audit
 
 
@@ -38,6 +39,34 @@ def show_audit(found: Audit, taxonomy: Taxonomy, console: Console) -> None:
         console.print(f"✗ {problem}", highlight=False, markup=False)
     if not found.problems:
         console.print("✓ 没有近似重复、套话、个人号码或照抄的句子，各类件数和词表都合规则。", highlight=False)
+
+
+def show_adaptation(found: Adaptation, console: Console) -> None:
+    """What a backlog changed, and whether it was taken."""
+    changes = found.changes
+    before, after = changes["confidence"]
+    lines = [
+        f"未标注材料 {changes['texts']} 件：其中把握最大的 {changes['taught']} 件（{changes['categories_taught']} 个分类）当作例子来学，"
+        f"新识 {changes['new_words']} 个词",
+        f"第一候选有变化的占 {changes['changed_suggestions']:.1%}，平均把握从 {before:.1%} 变为 {after:.1%}",
+        "金标准："
+        + "，".join(
+            f"{_GOLD[name]} {value:.1%} → {changes['gold_after'][name]:.1%}"
+            for name, value in changes["gold_before"].items()
+        ),
+    ]
+    if found.words:
+        lines.append(f"材料里常见而原来不识的词：{'、'.join(found.words)}")
+    lines.append(
+        "✓ 金标准没有变差，采用。"
+        if found.kept
+        else "✗ 金标准变差超过一个百分点，不采用：模型和没有这些材料时一样。"
+    )
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+_GOLD = {"category": "二级分类", "category_level1": "一级分类", "kind": "诉求类型"}
 
 
 def _counts(counts: Mapping[str, Any]) -> str:

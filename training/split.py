@@ -10,12 +10,14 @@ import numpy.typing as npt
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from classifier.features import Document
-from classifier.links.terms import shingles
+from classifier.links.terms import resemblance, shingles
 
 Indices = npt.NDArray[np.int64]
 
 # Two texts that share one of their few smallest shingle hashes are near copies (bottom-k sketch, Broder 1997).
-_SKETCH = 3
+SKETCH = 3
+# ... if so much of both is the same (Dice coefficient of all their shingles).
+_NEAR_COPY = 0.2
 
 
 def groups_of(documents: Sequence[Document], given: Sequence[str]) -> Indices:
@@ -29,11 +31,15 @@ def groups_of(documents: Sequence[Document], given: Sequence[str]) -> Indices:
         return i
 
     first: dict[str | int, int] = {}
-    for i, (document, name) in enumerate(zip(documents, given, strict=True)):
-        sketch = np.unique(shingles(document.text)[0])[:_SKETCH]
-        for key in ([name] if name else []) + [int(h) for h in sketch]:
+    every = [np.unique(shingles(document.text)[0]) for document in documents]
+    for i, (own, name) in enumerate(zip(every, given, strict=True)):
+        if name:
+            parent[root(i)] = root(first.setdefault(name, i))
+        for key in own[:SKETCH].tolist():
             j = first.setdefault(key, i)
-            parent[root(i)] = root(j)
+            # A phrase that many letters have may happen to be in the sketch: the texts themselves decide.
+            if j != i and resemblance(own, every[j]) >= _NEAR_COPY:
+                parent[root(i)] = root(j)
     return np.array([root(i) for i in range(len(documents))], dtype=np.int64)
 
 

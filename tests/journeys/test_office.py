@@ -136,7 +136,12 @@ def test_models_are_listed_shown_promoted_and_rolled_back(fenban, registry: Regi
             assert active in fenban("models", *command, models=registry.root).text
         listed = fenban("models", "list", models=registry.root).text.splitlines()
         assert sorted(listed) == sorted(f"{'*' if v == active else ' '} {v}" for v in (old, new))
-    shown = json.loads(fenban("models", "show", new, models=registry.root).text)
+    card = fenban("models", "show", new, models=registry.root).text
+    assert new in card
+    assert "弃权" in card
+    assert "局限" in card
+    assert f"{load_bundle(registry.root / new).report['category']['accuracy']:.1%}" in card
+    shown = json.loads(fenban("models", "show", new, "--json", models=registry.root).text)
     assert shown["version"] == new
     assert shown["seed"] is False
     assert shown["category"]["n"] == shown["petitions"]

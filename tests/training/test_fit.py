@@ -123,8 +123,8 @@ def test_calibration_is_fitted_to_the_held_out_labels() -> None:
     clear = (0.9 * signal + chance.normal(0, 0.1, signal.shape)).astype(np.float32)
     blurred = (0.1 * signal + chance.normal(0, 0.5, signal.shape)).astype(np.float32)
     once = np.ones(400)
-    sure = fit._calibrate(clear, truth, once)[0].probabilities(clear).max(axis=1).mean()
-    unsure = fit._calibrate(blurred, truth, once)[0].probabilities(blurred).max(axis=1).mean()
+    sure = fit.calibrate(clear, truth, once)[0].probabilities(clear).max(axis=1).mean()
+    unsure = fit.calibrate(blurred, truth, once)[0].probabilities(blurred).max(axis=1).mean()
     right = (blurred.argmax(axis=1) == truth).mean()
     assert sure > 0.98
     assert unsure == pytest.approx(right, abs=0.07)
@@ -138,7 +138,7 @@ def test_calibration_listens_to_what_is_frequent_in_life() -> None:
     noise = np.where(np.arange(600)[:, None] < 300, 0.2, 1.5)
     scores = (0.5 * signal + chance.normal(0, 1, signal.shape) * noise).astype(np.float32)
     sure = [
-        fit._calibrate(scores, truth, np.where(np.arange(600) < 300, often, 1.0))[0]
+        fit.calibrate(scores, truth, np.where(np.arange(600) < 300, often, 1.0))[0]
         .probabilities(scores)
         .max(axis=1)
         .mean()
@@ -190,7 +190,7 @@ def test_the_design_that_does_best_on_held_out_texts_is_kept(
     for alpha in fit.ALPHAS:
         coef, intercept = ridge(matrix[train], truth[train], 2, once[train], alpha)
         scores = np.asarray(matrix[test] @ coef) + intercept
-        losses[alpha] = fit._calibrate(scores, truth[test], once[test])[1]
+        losses[alpha] = fit.calibrate(scores, truth[test], once[test])[1]
     labels = [str(t) for t in truth]
     fitted = fit_model(matrix, labels, once, everything, np.arange(300))
     assert fitted.design == fit.Design(min(losses, key=lambda alpha: losses[alpha]))
@@ -201,6 +201,6 @@ def test_the_design_that_does_best_on_held_out_texts_is_kept(
     coef, intercept = ridge(matrix[train], truth[train], 2, once[train], tried.design.alpha)
     other, constant = fit.naive_bayes_ridge(matrix[train], truth[train], 2, once[train])
     mean = np.asarray(matrix[test] @ (coef + other)) / 2 + (intercept + constant) / 2
-    won = fit._calibrate(mean, truth[test], once[test])[1] < min(losses.values())
+    won = fit.calibrate(mean, truth[test], once[test])[1] < min(losses.values())
     assert tried.design.naive_bayes == won
     assert len(tried.tested) == (60 if won else 300)

@@ -1,0 +1,51 @@
+"""Floors under the shipped model, and that building it again gives the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from classifier.bundle import Bundle
+from training.gold import gold_figures
+from training.train import Sources, train
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# What the model of this corpus reaches, less two points (overall) or about two petitions (a branch): a build below is worse.
+_OVERALL = {"category": 0.80, "category_level1": 0.865, "kind": 0.91}
+_BRANCHES = {
+    "01": 0.93, "02": 0.61, "03": 0.59, "04": 0.91, "05": 0.33, "06": 0.78, "07": 0.65, "08": 0.78,
+    "09": 0.74, "10": 0.90, "11": 0.87, "12": 0.86, "13": 0.84, "14": 0.92, "15": 0.83,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def figures(day_one: Bundle) -> dict[str, object]:
+    return gold_figures(day_one, ROOT / "corpora")
+
+
+@pytest.mark.parametrize("name", sorted(_OVERALL))
+def test_the_shipped_model_keeps_above_its_floor(figures, name: str) -> None:
+    assert figures[name]["accuracy"] >= _OVERALL[name]
+
+
+def test_the_right_one_is_nearly_always_among_three(figures) -> None:
+    assert figures["category"]["top3"] >= 0.93
+
+
+@pytest.mark.parametrize("branch", sorted(_BRANCHES))
+def test_every_branch_keeps_above_its_floor(figures, branch: str) -> None:
+    assert figures["branches"][branch] >= _BRANCHES[branch]
+
+
+def test_every_branch_has_a_floor(figures) -> None:
+    assert figures["branches"].keys() == _BRANCHES.keys()
+
+
+@pytest.mark.slow
+def test_two_builds_from_the_same_corpus_are_the_same(day_one: Bundle, quiet) -> None:
+    """Its version is a hash of all its content."""
+    if not day_one.report["seed"] or day_one.report["data"]:
+        pytest.skip("the active model is not the one `make` built")
+    assert train(Sources(ROOT / "corpora"), quiet).version == day_one.version

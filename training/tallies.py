@@ -1,0 +1,95 @@
+"""What an evaluation report counts beyond the figures of `fenban evaluate`. Pure functions over arrays and labels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from training.metrics import Probabilities
+
+#: Rates of fewer petitions than this are shown pale: one more or less would move them by 20 points.
+FEW = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Petitions whose confidence lies in `[low, high)`; the last bin holds 1.0, too. Means are 0 in an empty bin."""
+
+    low: float
+    high: float
+    count: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """One class: `count` petitions have it, `suggested` were given it, `right` both."""
+
+    name: str
+    count: int
+    suggested: int
+    right: int
+
+    @property
+    def recall(self) -> float:
+        return self.right / self.count if self.count else 0.0
+
+    @property
+    def precision(self) -> float:
+        return self.right / self.suggested if self.suggested else 0.0
+
+    @property
+    def f1(self) -> float:
+        return 2 * self.right / (self.count + self.suggested)
+
+
+def reliability(confidence: Probabilities, correct: npt.NDArray[np.bool_], bins: int = 10) -> list[Bin]:
+    """The bins that `expected_calibration_error` sums over, all `bins` of them."""
+    at = np.minimum((confidence * bins).astype(int), bins - 1)
+    found = []
+    for i in range(bins):
+        inside = at == i
+        means = (float(v[inside].mean()) if inside.any() else 0.0 for v in (confidence, correct))
+        found.append(Bin(i / bins, (i + 1) / bins, int(inside.sum()), *means))
+    return found
+
+
+def risk_coverage(
+    confidence: Probabilities, correct: npt.NDArray[np.bool_]
+) -> tuple[Probabilities, Probabilities]:
+    """Share of petitions taken by falling confidence and share of wrong ones among them, both of shape (petitions,).
+
+    The order is that of `coverage_at` (El-Yaniv & Wiener 2010 call the pair risk and coverage).
+    """
+    order = np.argsort(-confidence, kind="stable")
+    taken = np.arange(1, len(order) + 1, dtype=np.float64)
+    return taken / max(len(order), 1), np.cumsum(~correct[order]) / taken
+
+
+def confusion(truth: Sequence[str], said: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64]]:
+    """The classes that occur on either side, sorted, and their counts: rows are the truth, columns what was said."""
+    names = sorted({*truth, *said})
+    at = {name: i for i, name in enumerate(names)}
+    counts = np.zeros((len(names), len(names)), dtype=np.int64)
+    np.add.at(counts, ([at[t] for t in truth], [at[s] for s in said]), 1)
+    return names, counts
+
+
+def tallies(truth: Sequence[str], said: Sequence[str]) -> list[Tally]:
+    """Each class of `truth`, the most frequent first."""
+    counts, suggested = Counter(truth), Counter(said)
+    right = Counter(t for t, s in zip(truth, said, strict=True) if t == s)
+    order = sorted(counts, key=lambda name: (-counts[name], name))
+    return [Tally(name, counts[name], suggested[name], right[name]) for name in order]
+
+
+def wilson(right: float, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share `right` seen in `n` petitions (Wilson 1927)."""
+    z = 1.96
+    middle, half = right + z * z / (2 * n), z * np.sqrt(right * (1 - right) / n + z * z / (4 * n * n))
+    return float((middle - half) / (1 + z * z / n)), float((middle + half) / (1 + z * z / n))
