@@ -52,7 +52,7 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 lock: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet pip-tools
 	$(BIN)/pip-compile --quiet --upgrade --strip-extras --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --no-annotate --extra postgres --output-file requirements/runtime.txt pyproject.toml requirements/build.in
-	$(BIN)/pip-compile --quiet --upgrade --strip-extras --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --no-annotate --constraint requirements/runtime.txt --output-file requirements/dev.txt requirements/dev.in
+	$(BIN)/pip-compile --quiet --upgrade --no-strip-extras --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --no-annotate --constraint requirements/runtime.txt --output-file requirements/dev.txt requirements/dev.in
 
 clean:
 	rm -rf $(VENV) models data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
