@@ -122,7 +122,8 @@ def _score(out: Path, texts: list[Example]) -> tuple[float, float]:
         for e in texts
     ]
     found = [predict(bundle, documents[i : i + 500]).category for i in range(0, len(documents), 500)]
-    codes, broad = level1(bundle.category.classes, np.concatenate([f for f in found if f is not None]))
+    together = np.concatenate([f for f in found if f is not None])
+    codes, broad = level1(bundle.category.classes, together, bundle.category.pooling)
     predicted = [codes[i] for i in broad.argmax(axis=1)]
     truth = [example.category for example in texts]
     return macro_f1(truth, predicted), float(np.mean([a == b for a, b in zip(truth, predicted, strict=True)]))

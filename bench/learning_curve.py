@@ -101,7 +101,8 @@ def _fenban(data: tuple[Path, ...], seed: bool, texts: Sequence[Document]) -> li
     again = [Document(d.text, d.title_length, tuple(bundle.tokeniser.cut(d.text))) for d in texts]
     assert bundle.category is not None
     found = [predict(bundle, again[i : i + 500]).category for i in range(0, len(again), 500)]
-    codes, broad = level1(bundle.category.classes, np.concatenate([f for f in found if f is not None]))
+    together = np.concatenate([f for f in found if f is not None])
+    codes, broad = level1(bundle.category.classes, together, bundle.category.pooling)
     return [codes[i] for i in broad.argmax(axis=1)]
 
 

@@ -24,9 +24,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
-from classifier.category import Calibration, LevelThree, LinearModel
+from classifier.category import Calibration, LevelThree, LinearModel, Pooling
 from classifier.errors import BundleIncompatibleError, BundleMissingError, BundleTamperedError
-from classifier.features import HASH_BITS, Vectoriser
+from classifier.features import CHARACTERS, HASH_BITS, Vectoriser
 from classifier.lexicon import Lexicon, parse_lexicon
 from classifier.links.terms import TermWeights
 from classifier.petition import Kind
@@ -34,12 +34,14 @@ from classifier.registry import MANIFEST, publishing
 from classifier.taxonomy import Taxonomy, parse_headings, parse_taxonomy
 from classifier.tokenise import SEGMENTER, Tokeniser, segmenter_version
 
-FORMAT = 1
+FORMAT = 2
 _MODEL, _WORDS, _TAXONOMY, _HEADINGS, _LEXICON, _DICTIONARY, _REPORT = (
     "model.safetensors", "vocabulary.json", "taxonomy.csv", "headings.csv", "lexicon.csv", "dictionary.txt", "report.json",
 )  # fmt: skip
 _FILES = (_MODEL, _WORDS, _TAXONOMY, _HEADINGS, _LEXICON, _DICTIONARY, _REPORT)
 _HEADS = ("category", "kind", "unit")
+# The vectoriser's tables of buckets, in the order of its columns, and how many buckets each can name.
+_BUCKETS = {"title_buckets": 1 << HASH_BITS, "characters": CHARACTERS, "buckets": 1 << HASH_BITS}
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -129,10 +131,9 @@ def load_bundle(path: Path) -> Bundle:
 def _built(version: str, contents: dict[str, bytes], words: dict[str, Any], arrays: Arrays) -> Bundle:
     vectoriser = Vectoriser(
         words["words"],
-        words["title_words"],
-        arrays["buckets"].astype(np.int64),
-        arrays["idf"],
-        words["scale"],
+        idf=arrays["idf"],
+        scale=words["scale"],
+        **{name: arrays[name].astype(np.int64) for name in _BUCKETS},
     )
     taxonomy_text, headings_text = contents[_TAXONOMY].decode(), contents[_HEADINGS].decode()
     categories = parse_taxonomy(taxonomy_text, _TAXONOMY)
@@ -158,19 +159,20 @@ def _built(version: str, contents: dict[str, bytes], words: dict[str, Any], arra
 
 def _contents(bundle: Bundle) -> dict[str, bytes]:
     heads = {name: head for name in _HEADS if (head := getattr(bundle, name)) is not None}
-    arrays: Arrays = {"buckets": bundle.vectoriser.buckets.astype(np.int32), "idf": bundle.vectoriser.idf}
+    arrays: Arrays = {name: getattr(bundle.vectoriser, name).astype(np.int32) for name in _BUCKETS}
+    arrays["idf"] = bundle.vectoriser.idf
     for name, head in heads.items():
         arrays[f"{name}.coef"] = head.coef.astype(np.float16)
         arrays[f"{name}.intercept"] = head.intercept
     words = {
         "words": list(bundle.vectoriser.vocabulary),
-        "title_words": list(bundle.vectoriser.title_vocabulary),
         "scale": list(bundle.vectoriser.scale),
         "heads": {
             name: {
                 "classes": list(head.classes),
                 "power": head.calibration.power,
                 "knee": head.calibration.knee,
+                "pooling": [head.pooling.exponent, head.pooling.power],
             }
             for name, head in heads.items()
         },
@@ -245,11 +247,11 @@ def _model(contents: dict[str, bytes]) -> tuple[dict[str, Any], Arrays]:
     try:
         words = json.loads(contents[_WORDS])
         arrays: Arrays = load_arrays(contents[_MODEL])
-        width = len(words["words"]) + len(words["title_words"]) + len(arrays["buckets"])
+        width = len(words["words"]) + sum(len(arrays[name]) for name in _BUCKETS)
         expected: dict[str, tuple[type, tuple[int, ...]]] = {
-            "buckets": (np.int32, (len(arrays["buckets"]),)),
-            "idf": (np.float32, (width,)),
+            name: (np.int32, (len(arrays[name]),)) for name in _BUCKETS
         }
+        expected["idf"] = (np.float32, (width,))
         for name, head in words["heads"].items():
             expected[f"{name}.coef"] = (np.float16, (width, len(head["classes"])))
             expected[f"{name}.intercept"] = (np.float32, (len(head["classes"]),))
@@ -258,14 +260,15 @@ def _model(contents: dict[str, bytes]) -> tuple[dict[str, Any], Arrays]:
             f"模型文件 {_MODEL} 无法读取（{type(problem).__name__}），拒绝加载。"
         ) from None
     found = {name: (array.dtype.type, array.shape) for name, array in arrays.items()}
-    if found != expected or not set(words["heads"]) <= set(_HEADS) or not _are_buckets(arrays["buckets"]):
+    sound = all(_are_buckets(arrays[name], most) for name, most in _BUCKETS.items())
+    if found != expected or not set(words["heads"]) <= set(_HEADS) or not sound:
         raise BundleTamperedError(f"模型文件 {_MODEL} 的内容与词表对不上，拒绝加载。")
     return words, arrays
 
 
-def _are_buckets(array: npt.NDArray[np.int32]) -> bool:
-    """Rising, and each a bucket that the hash can give."""
-    return not len(array) or bool(array[0] >= 0 and array[-1] < 1 << HASH_BITS and (np.diff(array) > 0).all())
+def _are_buckets(array: npt.NDArray[np.int32], most: int) -> bool:
+    """Rising, and each one of `most` buckets."""
+    return not len(array) or bool(array[0] >= 0 and array[-1] < most and (np.diff(array) > 0).all())
 
 
 def _classes(head: LinearModel | None) -> tuple[str, ...]:
@@ -281,4 +284,5 @@ def _head(name: str, head: dict[str, Any] | None, arrays: Arrays) -> LinearModel
         coef,
         arrays[f"{name}.intercept"],
         Calibration(float(head["power"]), float(head["knee"])),
+        Pooling(*map(float, head["pooling"])),
     )

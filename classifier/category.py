@@ -1,6 +1,6 @@
 """What the matter is: ranked categories with calibrated probabilities, kind, abstention, and the spans that carried it.
 
-A linear model over level-2 nodes; level 1 is the sum of its children; level 3 is chosen within the first level-2 node by
+A linear model over level-2 nodes; level 1 is pooled from its children; level 3 is chosen within the first level-2 node by
 names and terms that stand in the text. Evidence is read off the very weights that decided.
 """
 
@@ -43,6 +43,18 @@ class Calibration:
         return result
 
 
+@dataclass(frozen=True, slots=True)
+class Pooling:
+    """Level 2 to level 1: a branch has (Σ over its children p ** exponent) ** power, made to sum to 1.
+
+    Below 1, `exponent` counts a child that is doubtful for more than its probability: letters that lie between the children of one branch
+    are then seldom taken for another's. `power` calibrates what comes of it. 1 and 1 are the plain sum.
+    """
+
+    exponent: float = 1.0
+    power: float = 1.0
+
+
 class LinearModel:
     """Scores `X @ coef + intercept`, one column a class, calibrated on held-out folds.
 
@@ -50,12 +62,18 @@ class LinearModel:
     """
 
     def __init__(
-        self, classes: tuple[str, ...], coef: Floats, intercept: Floats, calibration: Calibration
+        self,
+        classes: tuple[str, ...],
+        coef: Floats,
+        intercept: Floats,
+        calibration: Calibration,
+        pooling: Pooling = Pooling(),
     ) -> None:
         self.classes = classes
         self.coef = coef
         self.intercept = intercept
         self.calibration = calibration
+        self.pooling = pooling
         self._mean = coef @ np.full(len(classes), 1 / max(len(classes), 1), dtype=np.float32)
 
     def probabilities(self, matrix: sparse.csr_matrix[Any]) -> npt.NDArray[np.float64]:
@@ -143,13 +161,14 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def level1(
-    classes: tuple[str, ...], probabilities: npt.NDArray[np.float64]
+    classes: tuple[str, ...], probabilities: npt.NDArray[np.float64], pooling: Pooling = Pooling()
 ) -> tuple[tuple[str, ...], npt.NDArray[np.float64]]:
-    """Roll probabilities up to level-1 codes: sums over the children. Shape (rows, level-1 codes)."""
+    """Roll probabilities up to level-1 codes. Shape (rows, level-1 codes); each row sums to 1."""
     codes = tuple(dict.fromkeys(code[:2] for code in classes))
     member = np.zeros((len(classes), len(codes)))
     member[np.arange(len(classes)), [codes.index(code[:2]) for code in classes]] = 1
-    return codes, probabilities @ member
+    pooled = ((probabilities**pooling.exponent) @ member) ** pooling.power
+    return codes, pooled / np.maximum(pooled.sum(axis=1, keepdims=True), 1e-300)
 
 
 class LevelThree:

@@ -45,7 +45,7 @@ def predict(bundle: Bundle, documents: Sequence[Document]) -> Predictions:
     category = _probabilities(bundle.category, matrix)
     confidence = np.zeros(len(documents))
     if bundle.category and category is not None:
-        confidence = level1(bundle.category.classes, category)[1].max(axis=1)
+        confidence = level1(bundle.category.classes, category, bundle.category.pooling)[1].max(axis=1)
     return Predictions(
         found,
         matrix,

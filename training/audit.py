@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from classifier.features import distinct
 from classifier.lexicon import load_lexicon
 from classifier.links.terms import resemblance, shingles
 from classifier.normalise import normalised
@@ -112,7 +113,7 @@ def _rows(rows: Sequence[Row]) -> Iterable[str]:
 
 def _copies(seed: Sequence[Row], gold: Sequence[Row]) -> Iterable[str]:
     rows = [*seed, *gold]
-    hashes = [np.unique(shingles(row["text"])[0]) for row in rows]
+    hashes = [distinct(shingles(row["text"])[0]) for row in rows]
     holders: dict[int, list[int]] = defaultdict(list)
     for i, own in enumerate(hashes):
         for value in own.tolist():

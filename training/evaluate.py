@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.bundle import Bundle
-from classifier.category import level1
+from classifier.category import LinearModel, level1
 from classifier.directory import load_directory
 from classifier.predict import Probabilities, categories_of, kind_of, predict, units_of
 from classifier.routing import Router
@@ -101,7 +101,7 @@ def evaluation(
     figures: dict[str, Any] = {"n": len(examples), "model_version": bundle.version}
     rankings: list[Ranking] = []
     if bundle.category and any(e.category for e in examples):
-        rankings = category_rankings(examples, bundle.category.classes, np.concatenate(answers.category))
+        rankings = category_rankings(examples, bundle.category, np.concatenate(answers.category))
         figures |= _category_figures(rankings)
     if bundle.kind and any(e.kind for e in examples):
         figures["kind"] = kind_figures(examples, answers.kinds)
@@ -139,10 +139,10 @@ def _answers(bundle: Bundle, examples: Sequence[Example], directory: Path) -> An
 
 
 def category_figures(
-    examples: Sequence[Example], classes: tuple[str, ...], probabilities: Probabilities
+    examples: Sequence[Example], model: LinearModel, probabilities: Probabilities
 ) -> dict[str, Any]:
     """`category` at the finest level the labels have (1 or 2); `category_level1` beside it when that is 2."""
-    return _category_figures(category_rankings(examples, classes, probabilities))
+    return _category_figures(category_rankings(examples, model, probabilities))
 
 
 def _category_figures(rankings: Sequence[Ranking]) -> dict[str, Any]:
@@ -150,14 +150,15 @@ def _category_figures(rankings: Sequence[Ranking]) -> dict[str, Any]:
 
 
 def category_rankings(
-    examples: Sequence[Example], classes: tuple[str, ...], probabilities: Probabilities
+    examples: Sequence[Example], model: LinearModel, probabilities: Probabilities
 ) -> list[Ranking]:
     """The finest level the labels have, then level 1 when that is finer. `probabilities`: shape (examples, classes).
 
     At level 2 the rows with level-1 labels only are left out; at level 1 all are rolled up.
     """
     rows = [i for i, example in enumerate(examples) if example.category]
-    codes, broad = level1(classes, probabilities[rows])
+    classes = model.classes
+    codes, broad = level1(classes, probabilities[rows], model.pooling)
     at_level1 = _ranking(1, rows, [_accepted(examples[i], 2) for i in rows], codes, broad)
     fine = [i for i in rows if len(examples[i].category) == 4]
     if not fine or all(len(code) == 2 for code in classes):

@@ -33,7 +33,7 @@ def gold_figures(bundle: Bundle, corpora: Path) -> dict[str, Any]:
     figures: dict[str, Any] = {"n": len(examples)}
     if bundle.category:
         probabilities = np.concatenate(found)
-        figures |= category_figures(examples, bundle.category.classes, probabilities)
+        figures |= category_figures(examples, bundle.category, probabilities)
         best = [bundle.category.classes[i][:2] for i in probabilities.argmax(axis=1)]
         right: dict[str, list[bool]] = {}
         for example, code in zip(examples, best, strict=True):

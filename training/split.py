@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
-from classifier.features import Document
+from classifier.features import Document, distinct
 from classifier.links.terms import resemblance, shingles
 
 Indices = npt.NDArray[np.int64]
@@ -31,7 +31,7 @@ def groups_of(documents: Sequence[Document], given: Sequence[str]) -> Indices:
         return i
 
     first: dict[str | int, int] = {}
-    every = [np.unique(shingles(document.text)[0]) for document in documents]
+    every = [distinct(shingles(document.text)[0]) for document in documents]
     for i, (own, name) in enumerate(zip(every, given, strict=True)):
         if name:
             parent[root(i)] = root(first.setdefault(name, i))

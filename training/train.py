@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.bundle import Bundle, bundle_version
-from classifier.category import level1
+from classifier.category import LinearModel, level1
 from classifier.errors import CorpusError
 from classifier.features import Document, Vectoriser
 from classifier.lexicon import Lexicon, load_lexicon
 from classifier.taxonomy import Taxonomy, load_taxonomy
 from classifier.tokenise import Tokeniser
 from training.corpus import Example, count_by, load_labelled, load_seed, seed_examples, term_examples
-from training.fit import ALPHAS, DUAL_LIMIT, Fitted, Matrix, Scores, fit_model, gram, ridge
+from training.fit import ALPHAS, Fitted, Matrix, Scores, fit_model, fit_pooling, gram, ridge, wants_kernel
 from training.metrics import coverage_at, expected_calibration_error, macro_f1
 from training.split import groups_of
 from training.stream import is_large, learn_in_batches
@@ -92,7 +93,7 @@ def learn(
         matrix = vectoriser.transform(documents)
         groups = groups_of(documents, [e.group for e in examples])
     with progress.step("训练内容分类", None):
-        material = _Material(examples, matrix, groups, gram(matrix) if len(examples) <= DUAL_LIMIT else None)
+        material = _Material(examples, matrix, groups)
         category = _fit_category(material, _frequency(examples, reference.taxonomy))
     with progress.step("训练诉求类型和承办单位", None):
         kind = _fit_kind(material)
@@ -117,7 +118,7 @@ def _learn_large(
         "units": found.counts["unit"],
     }
     counts["petitions"] += found.rows
-    return _bundle(sources, reference, found.vectoriser, counts, category, kind, unit)
+    return _bundle(sources, reference, found.vectoriser, counts, _pooled(category), kind, unit)
 
 
 def _bundle(
@@ -180,19 +181,28 @@ class _Head:
     frequency: npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Material:
-    """What every head learns from. `kernel` holds the rows' inner products where there are not too many."""
+    """What every head learns from."""
 
     examples: Sequence[Example]
     matrix: Matrix
     groups: npt.NDArray[np.int64]
-    kernel: Scores | None
 
-    def kernel_of(self, rows: npt.NDArray[np.int64]) -> Scores | None:
-        if self.kernel is None or len(rows) == len(self.examples):
+    @cached_property
+    def kernel(self) -> Scores:
+        return gram(self.matrix)
+
+    def kernel_of(self, rows: npt.NDArray[np.int64], classes: int) -> Scores | None:
+        """The rows' inner products where a problem of this size is solved with them."""
+        if not wants_kernel(len(rows), classes):
+            return None
+        if len(rows) == len(self.examples):
             return self.kernel
-        return self.kernel[np.ix_(rows, rows)]
+        # All inner products are worth having where the largest head needs most of them.
+        if 2 * len(rows) > len(self.examples):
+            return self.kernel[np.ix_(rows, rows)]
+        return gram(self.matrix[rows])
 
 
 def _fit(
@@ -225,7 +235,7 @@ def _fit(
         real,
         material.groups[rows],
         often,
-        material.kernel_of(rows),
+        material.kernel_of(rows, len(set(chosen))),
         firmer,
         try_naive_bayes,
     )
@@ -233,10 +243,10 @@ def _fit(
 
 
 def _fit_kind(material: _Material) -> _Head | None:
-    """Rare kinds weigh more than their number, and the ridge is weaker than log loss asks for: an accusation taken for a claim
-    loses its guard (Art. 30), and only macro-F1 sees it. Naive-Bayes weights find fewer of them (docs/decisions/012)."""
+    """Rare kinds weigh more than their number: an accusation taken for a claim loses its guard (Art. 30), and only macro-F1 sees it.
+    Naive-Bayes weights find fewer of them (docs/decisions/012, 014)."""
     labels = [example.kind for example in material.examples]
-    return _fit(material, labels, firmer=0.25, balance=0.5, try_naive_bayes=False)
+    return _fit(material, labels, balance=0.75, try_naive_bayes=False)
 
 
 def _frequency(examples: Sequence[Example], taxonomy: Taxonomy) -> npt.NDArray[np.float64]:
@@ -270,7 +280,12 @@ def _fit_category(material: _Material, frequency: npt.NDArray[np.float64]) -> _H
         truth = np.array([classes.index(labels[i]) for i in fine])
         weights = np.array([material.examples[i].weight for i in fine])
         coef, intercept = ridge(
-            material.matrix[fine], truth, len(classes), weights, ALPHAS[-1], material.kernel_of(fine)
+            material.matrix[fine],
+            truth,
+            len(classes),
+            weights,
+            ALPHAS[-1],
+            material.kernel_of(fine, len(classes)),
         )
         scores = np.asarray(material.matrix[coarse] @ coef) + intercept
         parents = np.array([code[:2] for code in classes])
@@ -280,7 +295,17 @@ def _fit_category(material: _Material, frequency: npt.NDArray[np.float64]) -> _H
                 labels[i] = classes[children[scores[row, children].argmax()]]
     seed = sum(example.is_seed for example in material.examples)
     others = sum(not (e.is_seed or e.is_terms or e.is_guess) for e in material.examples)
-    return _fit(material, labels, frequency, _FIRMER if seed > others else 1.0)
+    return _pooled(_fit(material, labels, frequency, _FIRMER if seed > others else 1.0))
+
+
+def _pooled(head: _Head | None) -> _Head | None:
+    """The head with its pooling to level 1."""
+    if head is None:
+        return None
+    model = head.fitted.model
+    pooling = fit_pooling(head.fitted, head.labels, head.frequency)
+    model = LinearModel(model.classes, model.coef, model.intercept, model.calibration, pooling)
+    return replace(head, fitted=replace(head.fitted, model=model))
 
 
 def _frequent_units(examples: Sequence[Example]) -> list[str]:
@@ -321,7 +346,7 @@ def _category_figures(head: _Head) -> dict[str, Any]:
     fitted = head.fitted
     if not len(fitted.tested):
         return {**figures, "threshold": 0.5}
-    codes, broad = level1(fitted.model.classes, _probabilities(fitted))
+    codes, broad = level1(fitted.model.classes, _probabilities(fitted), fitted.model.pooling)
     truth = np.array([codes.index(head.labels[i][:2]) for i in fitted.tested])
     confidence, correct = broad.max(axis=1), broad.argmax(axis=1) == truth
     coverage, threshold = coverage_at(confidence, correct, ABSTAIN_ACCURACY, head.frequency[fitted.tested])

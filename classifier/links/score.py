@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from classifier.features import distinct
 from classifier.links.terms import LinkEntry, TermWeights, resemblance, shared_passages, shingles
 from classifier.petition import Link, LinkEvidence, LinkKind
 
@@ -29,11 +30,15 @@ _WORTH_A_LOOK = 0.3
 def score_candidates(entry: LinkEntry, candidates: Sequence[LinkEntry], weights: TermWeights) -> list[Link]:
     """The link that `entry` would have to each candidate, whatever its score. Swapping the two of a pair changes only `id`."""
     cosines = weights.cosines(entry, candidates)
-    own = shingles(entry.text)[0] if candidates else None
+    own = distinct(shingles(entry.text)[0]) if candidates else None
     links = []
     for candidate, cosine in zip(candidates, cosines.tolist(), strict=True):
         looks_alike = cosine >= _WORTH_A_LOOK or not len(entry.hashes) or not len(candidate.hashes)
-        copied = resemblance(own, shingles(candidate.text)[0]) if own is not None and looks_alike else 0.0
+        copied = (
+            resemblance(own, distinct(shingles(candidate.text)[0]))
+            if own is not None and looks_alike
+            else 0.0
+        )
         keys = tuple(sorted(kind for kind, value in entry.keys.items() if candidate.keys.get(kind) == value))
         if copied >= COPY:
             kind, score = LinkKind.DUPLICATE_TEXT, copied

@@ -123,10 +123,9 @@ def shingles(text: str) -> tuple[Hashes, npt.NDArray[np.int64], str]:
 
 
 def resemblance(a: Hashes, b: Hashes) -> float:
-    """Dice coefficient of two sets of shingles, 0 to 1, symmetric."""
+    """Dice coefficient of two sets of shingles (each once), 0 to 1, symmetric."""
     if not len(a) or not len(b):
         return 0.0
-    a, b = np.unique(a), np.unique(b)
     return float(2 * len(np.intersect1d(a, b, assume_unique=True)) / (len(a) + len(b)))
 
 

@@ -226,6 +226,8 @@ def _forge(path: Path, name: str, content: bytes) -> None:
         lambda a: a.update({"buckets": a["buckets"] * 0 - 1}),
         lambda a: a.update({"buckets": a["buckets"] + (1 << 20)}),
         lambda a: a.update({"buckets": a["buckets"][::-1]}),
+        lambda a: a.update({"characters": a["characters"] + 0xA000}),
+        lambda a: a.pop("title_buckets"),
     ],
 )
 def test_arrays_that_do_not_fit_the_vocabulary_are_refused(
@@ -252,7 +254,7 @@ def test_arrays_in_another_format_are_refused(copy: Path, content: bytes) -> Non
         lambda w: w["heads"]["kind"]["classes"].append("第五种"),
         lambda w: w["heads"].update(person={"classes": [], "power": 1, "knee": 1}),
         lambda w: w["heads"].pop("kind"),
-        lambda w: w.pop("title_words"),
+        lambda w: w["heads"]["category"].pop("pooling"),
         lambda w: w.update(heads=[]),
         lambda w: w.update(threshold="high"),
         lambda w: w.pop("threshold"),

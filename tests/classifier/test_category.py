@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 from scipy import sparse
 
 from classifier.bundle import Bundle
-from classifier.category import Calibration, Explainer, LevelThree, LinearModel, level1
+from classifier.category import Calibration, Explainer, LevelThree, LinearModel, Pooling, level1
 from classifier.features import Document, Vectoriser
 from classifier.lexicon import parse_lexicon
 from classifier.normalise import normalised
@@ -94,6 +94,28 @@ def test_level_one_is_the_sum_of_its_children() -> None:
     np.testing.assert_allclose(rolled, [[0.4, 0.2, 0.4]])
 
 
+@given(
+    arrays.arrays(np.float64, (3, 4), elements=st.floats(0.001, 1.0)),
+    st.floats(0.2, 2.0),
+    st.floats(0.2, 2.0),
+)
+def test_pooled_branches_are_probabilities_and_a_surer_child_never_hurts_its_branch(
+    raw: np.ndarray, exponent: float, power: float
+) -> None:
+    probabilities = raw / raw.sum(axis=1, keepdims=True)
+    classes, pooling = ("0101", "0102", "0201", "0202"), Pooling(exponent, power)
+    _, broad = level1(classes, probabilities, pooling)
+    np.testing.assert_allclose(broad.sum(axis=1), 1.0)
+    surer = probabilities + np.array([0.1, 0.0, 0.0, 0.0])
+    assert (level1(classes, surer, pooling)[1][:, 0] >= broad[:, 0] - 1e-12).all()
+
+
+def test_pooling_below_one_counts_many_doubtful_children_for_more() -> None:
+    row = np.array([[0.26, 0.26, 0.48]])
+    assert level1(("0101", "0102", "02"), row, Pooling(2.0))[1][0].argmax() == 1
+    assert level1(("0101", "0102", "02"), row, Pooling(0.7))[1][0].argmax() == 0
+
+
 def test_the_best_come_first_and_ties_by_class_order() -> None:
     assert best_classes(np.array([0.2, 0.4, 0.2, 0.2]), 3) == [1, 0, 2]
     assert best_classes(np.array([0.5, 0.5]), 5) == [0, 1]
@@ -156,9 +178,8 @@ def test_without_the_evidence_the_class_scores_lower(
 
 def _by_hand() -> tuple[LinearModel, Vectoriser]:
     """Two classes over three words: 甲 speaks for the first, 乙 for the second, 丙 for neither."""
-    vectoriser = Vectoriser(
-        ("丙", "乙", "甲"), (), np.zeros(0, dtype=np.int64), np.ones(3, dtype=np.float32), (1, 1, 1)
-    )
+    none = np.zeros(0, dtype=np.int64)
+    vectoriser = Vectoriser(("丙", "乙", "甲"), none, none, none, np.ones(3, dtype=np.float32), (1, 1, 1, 1))
     coef = np.array([[0, 0], [-1, 1], [1, -1]], dtype=np.float32)
     return LinearModel(("01", "02"), coef, np.zeros(2, dtype=np.float32), Calibration(2, 2)), vectoriser
 

@@ -44,28 +44,21 @@ def fitted(documents: list[Document]) -> Vectoriser:
 # --- the oracle ----------------------------------------------------------------------------------------------
 
 
-def _grams(document: Document) -> Iterator[str]:
-    """Character 2- and 3-grams within runs of letters and ideographs, marks and all else being gaps."""
-    plain = re.sub("〈[^〈〉]*〉", " ", document.text)
+def _grams(text: str, *sizes: int) -> Iterator[str]:
+    """Character n-grams within runs of letters and ideographs, marks and all else being gaps."""
+    plain = re.sub("〈[^〈〉]*〉", lambda mark: " " * len(mark.group()), text)
     lower = "".join(c.lower() if c.isascii() else c for c in plain)
     for run in re.findall("[a-z\u3400-\u4dbf\u4e00-\u9fff]+", lower):
-        for size in (2, 3):
+        for size in sizes:
             yield from (run[i : i + size] for i in range(len(run) - size + 1))
 
 
-def _title(document: Document) -> Iterator[str]:
-    at = 0
-    for word in document.words:
-        if at < document.title_length:
-            yield word
-        at += len(word)
-
-
-def _blocks(document: Document) -> tuple[Counter[str], Counter[str], Counter[str]]:
+def _blocks(document: Document) -> tuple[Counter[str], ...]:
     return (
         Counter(filter(is_word, document.words)),
-        Counter(filter(is_word, _title(document))),
-        Counter(_grams(document)),
+        Counter(_grams(document.text[: document.title_length], 2, 3)),
+        Counter(_grams(document.text, 1)),
+        Counter(_grams(document.text, 2, 3)),
     )
 
 
@@ -86,10 +79,8 @@ def _expected(
 @pytest.mark.parametrize("row", range(len(_TEXTS)))
 def test_a_row_is_what_the_oracle_computes(documents: list[Document], fitted: Vectoriser, row: int) -> None:
     matrix = fitted.transform(documents)[row]
-    bounds = np.cumsum(
-        [0, len(fitted.vocabulary), len(fitted.title_vocabulary), len(fitted.buckets)]
-    ).tolist()
-    for block, (fewest, scale) in enumerate(((1, 1.0), (1, 0.5), (2, 1.4))):
+    bounds = fitted.bounds
+    for block, (fewest, scale) in enumerate(((1, 1.0), (2, 0.85), (2, 0.4), (2, 1.4))):
         inside = (matrix.indices >= bounds[block]) & (matrix.indices < bounds[block + 1])
         assert sorted(matrix.data[inside].tolist()) == pytest.approx(
             _expected(documents, documents[row], fewest, block, scale), abs=1e-5
@@ -130,8 +121,7 @@ def test_a_batch_is_its_documents_one_by_one(fitted: Vectoriser, batch: list[Doc
 @given(made())
 def test_each_block_has_its_length_or_is_empty(fitted: Vectoriser, document: Document) -> None:
     row = fitted.transform([document]).toarray()[0]
-    words, titles = len(fitted.vocabulary), len(fitted.title_vocabulary)
-    for block, length in zip(np.split(row, [words, words + titles]), fitted.scale, strict=True):
+    for block, length in zip(np.split(row, fitted.bounds[1:-1]), fitted.scale, strict=True):
         assert np.linalg.norm(block) == pytest.approx(length, abs=1e-5) or not block.any()
 
 
@@ -144,18 +134,19 @@ def test_occurrences_agree_with_the_columns_and_the_text(
     document = batch[row]
     found = fitted.occurrences(batch).of(row)
     assert set(found.columns.tolist()) == set(fitted.transform([document]).indices.tolist())
-    words, titles = len(fitted.vocabulary), len(fitted.title_vocabulary)
+    _, titles, characters, grams, _ = fitted.bounds
     for column, start, end in zip(
         found.columns.tolist(), found.starts.tolist(), found.ends.tolist(), strict=True
     ):
         passage = blank_marks(document.text)[start:end]
-        if column < words:
+        if column < titles:
             assert passage == fitted.vocabulary[column]
-        elif column < words + titles:
-            assert passage == fitted.title_vocabulary[column - words]
-            assert start < document.title_length
+        elif column < characters:
+            assert passage.lower() in set(_grams(document.text[: document.title_length], 2, 3))
+        elif column < grams:
+            assert passage.lower() == chr(fitted.characters[column - characters])
         else:
-            assert passage.lower() in set(_grams(document))
+            assert passage.lower() in set(_grams(document.text, 2, 3))
 
 
 def test_marks_are_no_features(bundle: Bundle) -> None:
@@ -191,15 +182,16 @@ def test_an_empty_document_is_an_empty_row(fitted: Vectoriser) -> None:
 
 
 def test_the_most_frequent_columns_are_kept(documents: list[Document]) -> None:
-    small = Vectoriser.fit(documents, max_words=8, max_grams=5)
+    documents = documents * 2  # every n-gram in two documents
+    small = Vectoriser.fit(documents, max_words=8, max_title_grams=2, max_grams=5)
     df = Counter(word for document in documents for word in set(filter(is_word, document.words)))
     assert len(small.vocabulary) == 8
-    assert len(small.title_vocabulary) == 2
+    assert len(small.title_buckets) == 2
     assert len(small.buckets) == 5
     assert min(df[word] for word in small.vocabulary) >= max(
         count for word, count in df.items() if word not in small.vocabulary
     )
-    assert small.width == 15
+    assert small.width == 15 + len(small.characters)
 
 
 def test_fitting_twice_gives_the_same_columns(documents: list[Document], fitted: Vectoriser) -> None:

@@ -323,7 +323,7 @@ def test_short_texts_have_no_shingles(text: str) -> None:
 
 
 def test_resemblance_is_dice() -> None:
-    assert resemblance(np.array([1, 2, 3, 3]), np.array([2, 3, 4])) == pytest.approx(2 * 2 / 6)
+    assert resemblance(np.array([1, 2, 3]), np.array([2, 3, 4])) == pytest.approx(2 * 2 / 6)
     assert resemblance(np.array([1]), np.array([1])) == 1
 
 

@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from classifier.bundle import Bundle
+from classifier.category import Calibration, LinearModel
 from classifier.features import Document
 from classifier.petition import KIND_ALIASES, Petition
 from classifier.routing import Router
@@ -25,6 +26,7 @@ COUNTY = ROOT / "corpora" / "units" / "county"
 _RANKED = {"level", "accuracy", "macro_f1", "top3", "ece", "coverage_at_95"}
 _CLASSES = ("0401", "0402", "1501", "1502")
 _NOTHING = Document("", 0, ())
+_MODEL = LinearModel(_CLASSES, np.zeros((1, 4), np.float32), np.zeros(4, np.float32), Calibration(1.0, 1.0))
 
 
 def test_figures_worked_out_by_hand() -> None:
@@ -52,7 +54,7 @@ def test_figures_worked_out_by_hand() -> None:
             [0.97, 0.01, 0.01, 0.01],
         ]
     )
-    figures = category_figures(examples, _CLASSES, probabilities)
+    figures = category_figures(examples, _MODEL, probabilities)
     assert figures["category"] == {
         "level": 2,
         "accuracy": 0.5,  # 2 of 4
@@ -77,7 +79,7 @@ def test_figures_worked_out_by_hand() -> None:
 
 def test_level_1_labels_have_one_block_of_figures() -> None:
     examples = [Example(_NOTHING, "04"), Example(_NOTHING, "15")]
-    figures = category_figures(examples, _CLASSES, np.array([[0.4, 0.3, 0.2, 0.1], [0.3, 0.3, 0.2, 0.2]]))
+    figures = category_figures(examples, _MODEL, np.array([[0.4, 0.3, 0.2, 0.1], [0.3, 0.3, 0.2, 0.2]]))
     assert set(figures) == {"category"}
     assert (figures["category"]["level"], figures["category"]["accuracy"]) == (1, 0.5)
 

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import sparse
-from sklearn.linear_model import Ridge
 
 from classifier.category import Calibration
 from training import fit
@@ -52,16 +51,20 @@ def test_a_weight_of_three_is_the_row_three_times() -> None:
 def test_large_corpora_are_solved_in_the_primal_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix, truth, weights = _problem(4, rows=300)
     dual = ridge(matrix, truth, 4, weights, 1.0)
-    monkeypatch.setattr(fit, "DUAL_LIMIT", 100)
-    coef, intercept = ridge(matrix, truth, 4, weights, 1.0)
-    exact = Ridge(alpha=1.0, solver="cholesky").fit(
-        matrix.toarray(), np.where(truth[:, None] == np.arange(4), 1.0, -1.0), sample_weight=weights
-    )
-    np.testing.assert_allclose(coef, exact.coef_.T, atol=5e-3)
-    np.testing.assert_allclose(intercept, exact.intercept_, atol=5e-3)
-    # They differ in one thing: the dual also shrinks the intercept. Rankings hardly notice.
-    best = [np.asarray(matrix @ c + i).argmax(axis=1) for c, i in (dual, (coef, intercept))]
-    assert (best[0] == best[1]).mean() > 0.97
+    monkeypatch.setattr(fit, "wants_kernel", lambda texts, classes: False)
+    monkeypatch.setattr(fit, "_TOLERANCE", 1e-5)
+    primal = ridge(matrix, truth, 4, weights, 1.0)
+    for one, other in zip(dual, primal, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_the_primal_stops_where_the_ranking_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix, truth, weights = _problem(4, rows=300)
+    dual = ridge(matrix, truth, 4, weights, 1.0)
+    monkeypatch.setattr(fit, "wants_kernel", lambda texts, classes: False)
+    primal = ridge(matrix, truth, 4, weights, 1.0)
+    best = [np.asarray(matrix @ coef + intercept).argmax(axis=1) for coef, intercept in (dual, primal)]
+    assert (best[0] == best[1]).mean() >= 0.97
 
 
 def test_held_out_scores_come_from_models_that_did_not_see_the_text() -> None:
@@ -193,7 +196,9 @@ def test_the_design_that_does_best_on_held_out_texts_is_kept(
         losses[alpha] = fit.calibrate(scores, truth[test], once[test])[1]
     labels = [str(t) for t in truth]
     fitted = fit_model(matrix, labels, once, everything, np.arange(300))
-    assert fitted.design == fit.Design(min(losses, key=lambda alpha: losses[alpha]))
+    assert not fitted.design.naive_bayes
+    # Strengths are followed downhill: a hair above the least of all is as good.
+    assert losses[fitted.design.alpha] <= min(losses.values()) + 1e-3
     assert len(fitted.tested) == 300
     # With enough texts a class the naive-Bayes mean is tried as well, and kept if it does better still.
     monkeypatch.setattr(fit, "_NB_TEXTS", 10)
