@@ -214,6 +214,7 @@ class Vectoriser:
 
     def weigh(self, found: Occurrences, height: int) -> sparse.csr_matrix[Any]:
         """The feature matrix of a batch from where its columns stand."""
+        # Each part is in the order of rows already: a stable sort makes use of it.
         keys = np.sort(found.rows << _COLUMN_BITS | found.columns, kind="stable")
         at = np.flatnonzero(np.diff(keys, prepend=-1))
         counts = np.diff(at, append=len(keys))

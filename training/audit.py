@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ import numpy as np
 
 from classifier.features import distinct
 from classifier.lexicon import load_lexicon
-from classifier.links.terms import resemblance, shingles
+from classifier.links.terms import Hashes, resemblance, shingles
 from classifier.normalise import normalised
 from classifier.redact import redact
 from classifier.taxonomy import Taxonomy, load_taxonomy
@@ -114,29 +114,47 @@ def _rows(rows: Sequence[Row]) -> Iterable[str]:
 def _copies(seed: Sequence[Row], gold: Sequence[Row]) -> Iterable[str]:
     rows = [*seed, *gold]
     hashes = [distinct(shingles(row["text"])[0]) for row in rows]
-    holders: dict[int, list[int]] = defaultdict(list)
-    for i, own in enumerate(hashes):
-        for value in own.tolist():
-            holders[value].append(i)
-    shared = Counter(
-        (a, b) for many in holders.values() if len(many) > 1 for a in many for b in many if a < b
-    )
-    for (a, b), count in sorted(shared.items()):
+    owners, starts, _ = _shared(hashes)
+    sizes = np.diff(starts)
+    last = np.repeat(starts[1:], sizes)
+    pairs = [np.zeros(0, dtype=np.int64)]
+    for step in range(1, int(sizes.max())):
+        # The holders of one shingle stand side by side: neighbours at each distance are pairs.
+        first = np.flatnonzero(last > np.arange(len(owners)) + step)
+        pairs.append(owners[first] * len(rows) + owners[first + step])
+    found, counts = np.unique(np.concatenate(pairs), return_counts=True)
+    for pair, count in zip(found.tolist(), counts.tolist(), strict=True):
+        a, b = divmod(pair, len(rows))
         shorter = min(len(hashes[a]), len(hashes[b]))
         if 2 * count >= NEAR_COPY * shorter and resemblance(hashes[a], hashes[b]) >= NEAR_COPY:
             yield f"{rows[a]['id']} 和 {rows[b]['id']} 几乎相同"
 
 
 def _templates(rows: Sequence[Row]) -> Iterable[str]:
-    holders: dict[str, set[str]] = defaultdict(set)
-    for row in rows:
-        plain = _NOT_LETTERS.sub("", _LAW.sub("", f"{row['title']}\n{row['text']}"))
-        for start in range(len(plain) - TEMPLATE_LENGTH + 1):
-            holders[plain[start : start + TEMPLATE_LENGTH]].add(row["id"])
+    found = [shingles(_LAW.sub("", f"{row['title']}\n{row['text']}"), TEMPLATE_LENGTH) for row in rows]
+    owners, starts, values = _shared([distinct(hashes) for hashes, _, _ in found])
     # One run a group of petitions: its neighbours shifted by a character say the same again.
-    farms = {frozenset(ids): run for run, ids in holders.items() if len(ids) >= TEMPLATE_PETITIONS}
-    for ids, run in sorted(farms.items(), key=lambda farm: farm[1]):
-        yield f"“{run}”在 {len(ids)} 件里重复：{'、'.join(sorted(ids)[:4])}"
+    farms: dict[tuple[int, ...], str] = {}
+    for group in np.flatnonzero(np.diff(starts) >= TEMPLATE_PETITIONS).tolist():
+        at = starts[group]
+        holders = tuple(owners[at : starts[group + 1]].tolist())
+        if holders not in farms:
+            hashes, _, plain = found[holders[0]]
+            first = int(np.flatnonzero(hashes == values[at])[0])
+            farms[holders] = plain[first : first + TEMPLATE_LENGTH]
+    for holders, run in sorted(farms.items(), key=lambda farm: farm[1]):
+        ids = sorted(rows[h]["id"] for h in holders)
+        yield f"“{run}”在 {len(ids)} 件里重复：{'、'.join(ids[:4])}"
+
+
+def _shared(hashes: Sequence[Hashes]) -> tuple[Hashes, Hashes, Hashes]:
+    """The rows that hold each hash, rising; where those of one hash begin, with one more for the end; and the hash of each place."""
+    together = np.concatenate(hashes)
+    owner = np.repeat(np.arange(len(hashes)), [len(own) for own in hashes])
+    order = np.argsort(together, kind="stable")
+    rising = together[order]
+    starts = np.concatenate([[0], np.flatnonzero(rising[1:] != rising[:-1]) + 1, [len(rising)]])
+    return owner[order], starts, rising
 
 
 def _foreign(rows: Sequence[Row], foreign: Iterable[str]) -> Iterable[str]:

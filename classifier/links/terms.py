@@ -104,19 +104,19 @@ class TermWeights:
         return [int(value) for value in entry.hashes[order]]
 
 
-def shingles(text: str) -> tuple[Hashes, npt.NDArray[np.int64], str]:
-    """Rolling hashes of every run of six letters, digits or ideographs, their positions, and the text they refer to.
+def shingles(text: str, size: int = _SHINGLE) -> tuple[Hashes, npt.NDArray[np.int64], str]:
+    """Rolling hashes of every run of `size` letters, digits or ideographs, their positions, and the text they refer to.
 
     Punctuation, blanks and redaction marks are left out first, so a copy with other commas is still a copy.
     """
     plain = _PUNCTUATION.sub("", blank_marks(text)).lower()
     code = np.frombuffer(plain.encode("utf-32-le", "replace"), dtype=np.uint32).astype(np.uint64)
-    count = len(code) - _SHINGLE + 1
+    count = len(code) - size + 1
     if count <= 0:
         empty = np.zeros(0, dtype=np.int64)
         return empty, empty, plain
     hashed = np.zeros(count, dtype=np.uint64)
-    for offset in range(_SHINGLE):
+    for offset in range(size):
         hashed = (hashed ^ code[offset : offset + count]) * np.uint64(0x9E3779B97F4A7C15)
         hashed ^= hashed >> np.uint64(29)
     return hashed.view(np.int64), np.arange(count, dtype=np.int64), plain
