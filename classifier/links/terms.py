@@ -62,6 +62,31 @@ def link_entry(petition_id: str, document: Document, keys: Mapping[str, str]) ->
     return LinkEntry(petition_id, document.text, hashes[order], counts[order], dict(keys))
 
 
+def posted_terms(entry: LinkEntry, weights: TermWeights) -> list[int]:
+    """The hashes under which a petition is filed and looked up, rarest first by the background."""
+    return weights.rarest(entry)
+
+
+def pack(entry: LinkEntry) -> bytes:
+    """What a store keeps of an entry beside its id, text and keys: a version, then hashes (int64) and counts (int32), little-endian."""
+    return (
+        b"\1"
+        + len(entry.hashes).to_bytes(4, "little")
+        + entry.hashes.astype("<i8").tobytes()
+        + entry.counts.astype("<i4").tobytes()
+    )
+
+
+def unpack(petition_id: str, text: str, keys: Mapping[str, str], packed: bytes) -> LinkEntry:
+    """The entry again. Raises ValueError when it was packed by another version."""
+    if packed[:1] != b"\1":
+        raise ValueError("packed by another version")
+    size = int.from_bytes(packed[1:5], "little")
+    hashes = np.frombuffer(packed, "<i8", size, 5).astype(np.int64)
+    counts = np.frombuffer(packed, "<i4", size, 5 + 8 * size).astype(np.int32)
+    return LinkEntry(petition_id, text, hashes, counts, keys)
+
+
 class TermWeights:
     """Background rarity of terms: idf by hash, learnt from the training corpus; unknown terms count as the rarest."""
 
