@@ -33,12 +33,12 @@ from classifier.bundle import Bundle, load_bundle
 from classifier.directory import load_directory
 from classifier.links.find import find_links
 from classifier.links.history import FILE_CANDIDATE_CAP, MemoryHistory
-from classifier.links.terms import link_entry
 from classifier.petition import LINK_NAMES, Petition, Triage
+from classifier.predict import predict
 from classifier.records import Reject, check_text, count_rows, parse_mapping, petitions
 from classifier.registry import Registry, replacing
 from classifier.routing import Router
-from classifier.triage import read, triage_each
+from classifier.triage import entry_of, read, triage_each
 from classifier.triage import triage as triage_one
 
 _BATCH = 200
@@ -72,22 +72,25 @@ def triage_file(path: Path, model: Path | None, out: Path | None, top: int, mapp
 
 
 def links_file(
-    path: Path, model: Path | None, out: Path | None, min_score: float, mapping: list[str]
+    path: Path, model: Path | None, out: Path | None, min_score: float | None, mapping: list[str]
 ) -> None:
     """Every link found in a file: `a` is the later petition, `b` the earlier one."""
     bundle = _bundle(model)
-    history = MemoryHistory(bundle.term_weights, FILE_CANDIDATE_CAP)
+    weights = bundle.term_weights
+    history = MemoryHistory(weights, FILE_CANDIDATE_CAP)
     secret = os.urandom(32)
     with _writer(out) as file, _rows(path, mapping, "查找关联") as rows:
-        for petition in rows:
-            reading = read(petition, bundle.tokeniser, secret)
-            entry = link_entry(reading.id, reading.document, reading.keys)
-            for link in find_links(
-                entry, reading.document, history, bundle.term_weights, min_score, most=None
-            ):
-                found = {"a": petition.id, "b": link.id, "kind": link.kind.value, "score": link.score}
-                file.write(_line(found | {"evidence": asdict(link.evidence)}))
-            history.add(entry)
+        for batch in _batches(rows, _BATCH):
+            readings = [read(petition, bundle.tokeniser, secret) for petition in batch]
+            predictions = predict(bundle, [reading.document for reading in readings])
+            for row, reading in enumerate(readings):
+                entry = entry_of(bundle, predictions, row, reading)
+                for link in find_links(
+                    entry, reading.document, history, weights, bundle.links, min_score, most=None
+                ):
+                    found = {"a": reading.id, "b": link.id, "kind": link.kind.value, "score": link.score}
+                    file.write(_line(found | {"evidence": asdict(link.evidence)}))
+                history.add(entry)
 
 
 def import_file(path: Path, settings: Settings, mapping: list[str]) -> None:

@@ -95,8 +95,9 @@ def links(
     file: Annotated[Path, typer.Argument(metavar="FILE")],
     out: Out = None,
     min_score: Annotated[
-        float, typer.Option("--min-score", min=0.0, max=1.0, help="只列出不低于这个分数的关联")
-    ] = 0.5,
+        float | None,
+        typer.Option("--min-score", min=0.0, max=1.0, help="只列出不低于这个分数的关联，默认用模型的门限"),
+    ] = None,
     model: Model = None,
     mapping: Mapping = None,
 ) -> None:

@@ -123,11 +123,24 @@ class UnitSuggestionOut(BaseModel):
     grounds: list[str]
 
 
+class PassageOut(BaseModel):
+    """两件共有的一段文字；位置按脱敏后的“标题+换行+正文”计。"""
+
+    text: str
+    start: int
+    end: int
+    other_start: int
+    other_end: int
+
+
 class LinkEvidenceOut(BaseModel):
-    passages: list[str]
+    passages: list[PassageOut]
     terms: list[str]
     keys: list[str]
     similarity: float
+    facts: list[str] = []
+    contradictions: list[str] = []
+    reasons: list[str] = []
 
 
 class LinkOut(BaseModel):

@@ -87,6 +87,39 @@ def _text(
     )
 
 
+def traces(
+    path: Path,
+    title: str,
+    x_label: str,
+    y_label: str,
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+) -> None:
+    """Lines through points of the unit square (x, y), with a key below; the first line stands out."""
+    left, top, wide, high = 76, 84, 560, 380
+    parts = [_text(20, 34, title, 18, INK, weight=600), _text(20, 62, y_label, 13, GREY)]
+    for step in range(0, 11, 2):
+        x, y = left + wide * step / 10, top + high * (1 - step / 10)
+        parts.append(f"<line x1='{left}' x2='{left + wide}' y1='{y:.1f}' y2='{y:.1f}' stroke='{LINE}'/>")
+        parts.append(_text(left - 10, y + 4, f"{step / 10:.1f}", 12, GREY, "end"))
+        parts.append(_text(x, top + high + 22, f"{step / 10:.1f}", 12, GREY, "middle"))
+    parts.append(_text(left + wide / 2, top + high + 46, x_label, 13, GREY, "middle"))
+    colours = (OWN, "#c2702b", "#5b6c9f", "#8a5a83", OTHER)
+    for i, (colour, (name, (xs, ys))) in enumerate(zip(colours, lines.items(), strict=False)):
+        points = " ".join(
+            f"{left + wide * x:.1f},{top + high * (1 - y):.1f}" for x, y in zip(xs, ys, strict=True)
+        )
+        width = 3 if i == 0 else 1.8
+        parts.append(f"<polyline fill='none' stroke='{colour}' stroke-width='{width}' points='{points}'/>")
+        at = top + 14 + 24 * i
+        parts.append(
+            f"<line x1='{left + wide + 16}' x2='{left + wide + 40}' y1='{at}' y2='{at}' stroke='{colour}' stroke-width='{width}'/>"
+        )
+        parts.append(
+            _text(left + wide + 48, at + 5, name, 13, INK if i == 0 else GREY, weight=600 if i == 0 else 400)
+        )
+    _write(path, left + wide + 260, top + high + 64, parts)
+
+
 def _write(path: Path, width: float, height: float, parts: Sequence[str]) -> None:
     body = "\n".join(parts)
     path.write_text(

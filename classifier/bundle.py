@@ -12,7 +12,7 @@ which fenban wrote it. Bundles are rebuilt from corpora and labels, never migrat
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -28,6 +28,8 @@ from classifier.category import Calibration, LevelThree, LinearModel, Pooling
 from classifier.errors import BundleIncompatibleError, BundleMissingError, BundleTamperedError
 from classifier.features import CHARACTERS, HASH_BITS, Vectoriser
 from classifier.lexicon import Lexicon, parse_lexicon
+from classifier.links.compare import FEATURES
+from classifier.links.model import UNTRAINED, LinkModel
 from classifier.links.terms import TermWeights
 from classifier.petition import Kind
 from classifier.registry import MANIFEST, publishing
@@ -63,6 +65,7 @@ class Bundle:
     unit: LinearModel | None
     threshold: float
     report: dict[str, Any]
+    links: LinkModel = UNTRAINED
 
     @cached_property
     def level_three(self) -> LevelThree:
@@ -70,7 +73,7 @@ class Bundle:
 
     @cached_property
     def term_weights(self) -> TermWeights:
-        return TermWeights(self.vectoriser.vocabulary, self.vectoriser.idf)
+        return TermWeights(self.vectoriser.vocabulary, self.vectoriser.idf, self.vectoriser.bigram_idf())
 
 
 def save_bundle(bundle: Bundle, target: Path, version: str | None = None) -> str:
@@ -154,6 +157,7 @@ def _built(version: str, contents: dict[str, bytes], words: dict[str, Any], arra
         unit=heads["unit"],
         threshold=float(words["threshold"]),
         report=json.loads(contents[_REPORT]),
+        links=_links(words["links"]),
     )
 
 
@@ -177,6 +181,7 @@ def _contents(bundle: Bundle) -> dict[str, bytes]:
             for name, head in heads.items()
         },
         "threshold": bundle.threshold,
+        "links": {"features": [name for name, _, _ in FEATURES], **asdict(bundle.links)},
     }
     return {
         _MODEL: save_arrays({name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())}),
@@ -269,6 +274,20 @@ def _model(contents: dict[str, bytes]) -> tuple[dict[str, Any], Arrays]:
 def _are_buckets(array: npt.NDArray[np.int32], most: int) -> bool:
     """Rising, and each one of `most` buckets."""
     return not len(array) or bool(array[0] >= 0 and array[-1] < most and (np.diff(array) > 0).all())
+
+
+def _links(found: dict[str, Any]) -> LinkModel:
+    """Raises ValueError when the model weighs other numbers than `classifier.links.compare` makes."""
+    features = [name for name, _, _ in FEATURES]
+    model = LinkModel(
+        tuple(map(float, found["center"])),
+        tuple(map(float, found["weights"])),
+        float(found["intercept"]),
+        float(found["threshold"]),
+    )
+    if found["features"] != features or {len(model.center), len(model.weights)} != {len(features)}:
+        raise ValueError("links")
+    return model
 
 
 def _classes(head: LinearModel | None) -> tuple[str, ...]:

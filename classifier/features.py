@@ -125,6 +125,13 @@ class Vectoriser:
         self._character_column = _bucket_columns(CHARACTERS, characters, self.bounds[2])
         self._bucket_column = _bucket_columns(_BUCKETS, buckets, self.bounds[3])
 
+    def bigram_idf(self) -> Floats:
+        """The idf of the n-gram block by bucket; buckets it does not know are as rare as can be. Shape (2 ** HASH_BITS,)."""
+        known = self.idf[self.bounds[3] :]
+        idf = np.full(_BUCKETS, known.max() + 0.5 if len(known) else 1.0, dtype=np.float32)
+        idf[self.buckets] = known
+        return idf
+
     @property
     def width(self) -> int:
         """The number of columns."""
@@ -229,6 +236,12 @@ class Vectoriser:
         values *= factor[cells].astype(np.float32)
         starts = np.searchsorted(rows, np.arange(height + 1))
         return sparse.csr_matrix((values, columns, starts), shape=(height, self.width))
+
+
+def bigrams(text: str) -> tuple[Ints, Ints]:
+    """Buckets and starts of a text's character 2-grams, marks left out."""
+    _, (_, _, buckets, starts), _ = _grams(*_codes([blank_marks(text)]))
+    return buckets, starts
 
 
 def _title_lengths(documents: Sequence[Document]) -> Ints:

@@ -159,13 +159,28 @@ class UnitSuggestion:
 
 
 @dataclass(frozen=True, slots=True)
-class LinkEvidence:
-    """Why two petitions are linked: the passages they share, the rare terms they share, and which identity key agreed."""
+class Passage:
+    """Characters that two petitions share: `start:end` of the one, `other_start:other_end` of the other, redacted title + "\\n" + text both."""
 
-    passages: tuple[str, ...] = field(default=(), repr=False)
+    text: str = field(repr=False)
+    start: int
+    end: int
+    other_start: int
+    other_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkEvidence:
+    """Why two petitions are linked: passages and rare terms they share, what both name and what they name differently, which identity key
+    agreed, and what weighed how much in the score."""
+
+    passages: tuple[Passage, ...] = field(default=(), repr=False)
     terms: tuple[str, ...] = field(default=(), repr=False)
     keys: tuple[str, ...] = ()
     similarity: float = 0.0
+    facts: tuple[str, ...] = field(default=(), repr=False)
+    contradictions: tuple[str, ...] = field(default=(), repr=False)
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

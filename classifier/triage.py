@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from itertools import islice
 
 from classifier.align import Alignment
@@ -14,7 +15,7 @@ from classifier.bundle import Bundle
 from classifier.category import Explainer
 from classifier.features import Document, blank_marks, is_word
 from classifier.identity import identity_keys
-from classifier.links.find import SHOWN, find_links
+from classifier.links.find import find_links
 from classifier.links.history import History
 from classifier.links.terms import LinkEntry, link_entry
 from classifier.normalise import normalise, normalised
@@ -26,6 +27,8 @@ from classifier.tokenise import Tokeniser
 
 # Evidence is read off for this many of the ranked categories.
 _WITH_EVIDENCE = 3
+# So many likely categories of a petition are compared with another's.
+_LINK_CATEGORIES = 5
 # Fewer words than this say too little to trust a category.
 _FEW_WORDS = 3
 _UNRELIABLE = "分类不可靠"
@@ -42,6 +45,7 @@ class Reading:
     warnings: tuple[str, ...]
     keys: Mapping[str, str] = field(repr=False)
     district: str
+    received: date | None = None
 
     @property
     def title(self) -> str:
@@ -78,6 +82,7 @@ def read(petition: Petition, tokeniser: Tokeniser, secret: bytes) -> Reading:
         warnings=_warnings(document),
         keys=identity_keys(petition.petitioner, secret),
         district=petition.district,
+        received=petition.received_at.date() if petition.received_at else None,
     )
 
 
@@ -96,7 +101,7 @@ def triage_each(
     router: Router,
     *,
     top: int = 3,
-    min_score: float = SHOWN,
+    min_score: float | None = None,
 ) -> Iterator[Triaged]:
     """Suggestions in the order of `readings`.
 
@@ -110,9 +115,9 @@ def triage_each(
         document = reading.document
         categories = categories_of(bundle, predictions, row, document, top)
         kind = kind_of(bundle, predictions, row)
-        entry = link_entry(reading.id, document, reading.keys)
+        entry = entry_of(bundle, predictions, row, reading)
         links = (
-            find_links(entry, document, history, bundle.term_weights, min_score)
+            find_links(entry, document, history, bundle.term_weights, bundle.links, min_score)
             if history is not None
             else ()
         )
@@ -134,6 +139,18 @@ def triage_each(
             warnings=reading.warnings,
         )
         yield Triaged(answer, reading, entry)
+
+
+def entry_of(bundle: Bundle, predictions: Predictions, row: int, reading: Reading) -> LinkEntry:
+    """What link search keeps of one petition of a batch."""
+    categories: list[tuple[str, float]] = []
+    if bundle.category is not None and predictions.category is not None:
+        probabilities = predictions.category[row]
+        best = best_classes(probabilities, _LINK_CATEGORIES)
+        categories = [(bundle.category.classes[i], float(probabilities[i])) for i in best]
+    return link_entry(
+        reading.id, reading.document, reading.keys, bundle.term_weights, categories, reading.received
+    )
 
 
 def _with_evidence(

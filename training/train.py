@@ -22,6 +22,7 @@ from classifier.taxonomy import Taxonomy, load_taxonomy
 from classifier.tokenise import Tokeniser
 from training.corpus import Example, count_by, load_labelled, load_seed, seed_examples, term_examples
 from training.fit import ALPHAS, Fitted, Matrix, Scores, fit_model, fit_pooling, gram, ridge, wants_kernel
+from training.links import fit_links, load_pairs
 from training.metrics import coverage_at, expected_calibration_error, macro_f1
 from training.split import groups_of
 from training.stream import is_large, learn_in_batches
@@ -98,7 +99,7 @@ def learn(
     with progress.step("训练诉求类型和承办单位", None):
         kind = _fit_kind(material)
         unit = _fit(material, _frequent_units(examples))
-    return _bundle(sources, reference, vectoriser, _counts(examples), category, kind, unit)
+    return _bundle(sources, reference, vectoriser, _counts(examples), category, kind, unit, progress)
 
 
 def _learn_large(
@@ -118,7 +119,7 @@ def _learn_large(
         "units": found.counts["unit"],
     }
     counts["petitions"] += found.rows
-    return _bundle(sources, reference, found.vectoriser, counts, _pooled(category), kind, unit)
+    return _bundle(sources, reference, found.vectoriser, counts, _pooled(category), kind, unit, progress)
 
 
 def _bundle(
@@ -129,6 +130,7 @@ def _bundle(
     category: _Head | None,
     kind: _Head | None,
     unit: _Head | None,
+    progress: Progress,
 ) -> Bundle:
     if not (category or kind or unit):
         raise CorpusError("标注里每样都只有一种取值，学不出区别。请至少给出两种分类、类型或单位。")
@@ -145,7 +147,19 @@ def _bundle(
         threshold=report["category"]["threshold"] if category else 0.5,
         report=report,
     )
+    bundle = _with_links(bundle, sources, progress)
     return replace(bundle, version=bundle_version(bundle))
+
+
+def _with_links(bundle: Bundle, sources: Sources, progress: Progress) -> Bundle:
+    """The bundle with its link model, learnt from the written pairs of the corpora where there are any."""
+    pairs = load_pairs(sources.corpora / "pairs")
+    if not pairs:
+        return bundle
+    seed = load_seed(sources.corpora / "seed", bundle.taxonomy) if sources.seed else []
+    with progress.step("训练关联判断", len(pairs)) as tick:
+        model, figures = fit_links(bundle, pairs, seed, tick)
+    return replace(bundle, links=model, report=bundle.report | {"links": figures})
 
 
 def read_examples(

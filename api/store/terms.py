@@ -10,12 +10,12 @@ from sqlalchemy import Connection, TextClause, insert, select, text, tuple_
 
 from api.store.tables import petition_terms, petitioner_keys, petitions
 from classifier.links.history import POSTING_CAP, rank_candidates
-from classifier.links.terms import LinkEntry, TermWeights
+from classifier.links.terms import LinkEntry, TermWeights, posted_terms
 
 
 def write_index(connection: Connection, seq: int, entry: LinkEntry, weights: TermWeights) -> None:
     """Post a petition's rarest terms and its petitioner's keys."""
-    terms = weights.rarest(entry)
+    terms = posted_terms(entry, weights)
     if terms:
         connection.execute(insert(petition_terms), [{"term": term, "seq": seq} for term in terms])
     if entry.keys:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from classifier.features import Document
+from classifier.links.evidence import evidence_of
 from classifier.links.history import History
-from classifier.links.score import score_candidates, with_evidence
-from classifier.links.terms import LinkEntry, TermWeights, link_terms, term_hash
+from classifier.links.model import LinkModel
+from classifier.links.score import score_candidates
+from classifier.links.terms import LinkEntry, TermWeights, link_terms, posted_terms, term_hash
 from classifier.petition import Link
-
-#: A link is shown from this score on.
-SHOWN = 0.5
 
 
 def find_links(
@@ -19,17 +18,26 @@ def find_links(
     document: Document,
     history: History,
     weights: TermWeights,
-    min_score: float = SHOWN,
+    model: LinkModel,
+    min_score: float | None = None,
     most: int | None = 10,
 ) -> tuple[Link, ...]:
-    """Links from `entry` to earlier petitions with a score of at least `min_score`, best first, at most `most`."""
-    rarest = weights.rarest(entry)
-    idf = weights.idf(np.array(rarest, dtype=np.int64))
-    candidates = history.candidates(entry, dict(zip(rarest, map(float, idf), strict=True)))
-    scored = zip(score_candidates(entry, candidates, weights), candidates, strict=True)
-    kept = sorted(
-        ((link, c) for link, c in scored if link.score >= min_score),
-        key=lambda pair: (-pair[0].score, pair[0].id),
-    )
+    """Links from `entry` to earlier petitions with a score of at least `min_score` (the model's threshold), best first, at most `most`."""
+    least = model.threshold if min_score is None else min_score
+    terms = posted_terms(entry, weights)
+    idf = weights.idf(np.array(terms, dtype=np.int64))
+    candidates = history.candidates(entry, dict(zip(terms, map(float, idf), strict=True)))
+    scored = score_candidates(entry, candidates, weights, model)
+    kept = sorted((s for s in scored if s.score >= least), key=lambda s: (-s.score, s.other.id))[:most]
     words = {term_hash(term): term for term in link_terms(document)} if kept else {}
-    return tuple(with_evidence(link, entry, candidate, words, weights) for link, candidate in kept[:most])
+    return tuple(
+        Link(
+            s.other.id,
+            s.kind,
+            s.score,
+            evidence_of(
+                entry, s.other, s.keys, s.similarity, model.contributions(s.values[None])[0], words, weights
+            ),
+        )
+        for s in kept
+    )

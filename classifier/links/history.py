@@ -6,7 +6,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from classifier.links.terms import LinkEntry, TermWeights
+from classifier.links.terms import LinkEntry, TermWeights, posted_terms
 
 #: A posting list answers with at most this many of its latest petitions.
 POSTING_CAP = 30
@@ -39,7 +39,7 @@ class MemoryHistory:
 
     def add(self, entry: LinkEntry) -> None:
         self._entries[entry.id] = entry
-        for term in self._weights.rarest(entry):
+        for term in posted_terms(entry, self._weights):
             self._by_term[term].append(entry.id)
         for key in entry.keys.items():
             self._by_key[key].append(entry.id)

@@ -2,36 +2,56 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
 
-from classifier.features import Document, blank_marks, is_word
+from classifier.features import Document, blank_marks, distinct, is_word
+from classifier.links.facts import facts_of
 
 Hashes = npt.NDArray[np.int64]
 
-#: How many of a petition's rarest terms get a posting. Each costs a row; the number was set by hand.
-RAREST = 24
+#: How many of a petition's rarest words get a posting, beside its names and its sketch.
+RAREST = 32
+_MOST_NAMES, _SKETCH = 12, 4
+# Years and numbers of houses stand in too many petitions to find one by.
+_NOT_POSTED = frozenset({"年份", "栋号", "期组"})
+# Words of this background rarity and more are compared one by one, so many of them.
+_RARE, _MOST_RARE, _IN_TITLE = 6.0, 10, 1.5
+_PACKED = b"\2"
 _NUMBER = re.compile(r"\d{3,}")
-_SHINGLE = 6
+#: Characters of a shingle.
+SHINGLE = 6
 _PUNCTUATION = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
 class LinkEntry:
-    """One petition in a history. `hashes` are sorted and unique, `counts` stand beside them; `keys` map type to keyed hash."""
+    """One petition in a history. `hashes` are sorted and unique, `counts` stand beside them; `keys` map type to keyed hash.
+
+    `text` is redacted, its first `title_length` characters are the title. `rare` are its rarest words with their weights, `facts` what it
+    names by kind, `categories` its likeliest level-2 codes with their probabilities.
+    """
 
     id: str
     text: str = field(repr=False)
     hashes: Hashes = field(repr=False)
     counts: npt.NDArray[np.int32] = field(repr=False)
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    title_length: int = 0
+    rare: tuple[tuple[str, float], ...] = field(default=(), repr=False)
+    facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    categories: tuple[tuple[str, float], ...] = ()
+    received: date | None = None
 
 
 @lru_cache(maxsize=200_000)
@@ -54,43 +74,113 @@ def link_terms(document: Document) -> Counter[str]:
     )
 
 
-def link_entry(petition_id: str, document: Document, keys: Mapping[str, str]) -> LinkEntry:
+def link_entry(
+    petition_id: str,
+    document: Document,
+    keys: Mapping[str, str],
+    weights: TermWeights,
+    categories: Sequence[tuple[str, float]] = (),
+    received: date | None = None,
+) -> LinkEntry:
     terms = link_terms(document)
     hashes = np.array([term_hash(term) for term in terms], dtype=np.int64)
     order = np.argsort(hashes)
     counts = np.array(list(terms.values()), dtype=np.int32)
-    return LinkEntry(petition_id, document.text, hashes[order], counts[order], dict(keys))
+    return LinkEntry(
+        petition_id,
+        document.text,
+        hashes[order],
+        counts[order],
+        dict(keys),
+        document.title_length,
+        _rare(document, terms, weights),
+        facts_of(document, weights.by_word),
+        tuple((code, round(p, 3)) for code, p in categories),
+        received,
+    )
+
+
+def _rare(document: Document, terms: Counter[str], weights: TermWeights) -> tuple[tuple[str, float], ...]:
+    """The rarest words, heaviest first: rarity, more for a word said again, half as much again for one in the title."""
+    title = document.text[: document.title_length]
+    weighed = (
+        (-weights.rarity(word) * (1 + math.log(n)) * (_IN_TITLE if word in title else 1.0), word)
+        for word, n in terms.items()
+        if weights.rarity(word) >= _RARE
+    )
+    return tuple((word, round(-weight, 2)) for weight, word in sorted(weighed)[:_MOST_RARE])
 
 
 def posted_terms(entry: LinkEntry, weights: TermWeights) -> list[int]:
-    """The hashes under which a petition is filed and looked up, rarest first by the background."""
-    return weights.rarest(entry)
+    """The hashes under which a petition is filed and looked up, rarest first by the background.
+
+    Its rarest words, what it names (whole names find one another where the segmenter cut them apart), and the smallest of its shingles'
+    hashes, which copies share (bottom-k sketch, Broder 1997).
+    """
+    names = [
+        term_hash(f"{kind}:{name}")
+        for kind, found in entry.facts.items()
+        for name in found
+        if kind not in _NOT_POSTED
+    ]
+    sketch = distinct(shingles(entry.text)[0])[:_SKETCH].tolist()
+    return list(dict.fromkeys([*sketch, *names[:_MOST_NAMES], *weights.rarest(entry)]))
 
 
 def pack(entry: LinkEntry) -> bytes:
-    """What a store keeps of an entry beside its id, text and keys: a version, then hashes (int64) and counts (int32), little-endian."""
-    return (
-        b"\1"
-        + len(entry.hashes).to_bytes(4, "little")
-        + entry.hashes.astype("<i8").tobytes()
-        + entry.counts.astype("<i4").tobytes()
+    """What a store keeps of an entry beside its id, text and keys: a version, hashes (int64) and counts (int32), little-endian, and the rest as JSON."""
+    rest = {
+        "title": entry.title_length,
+        "rare": entry.rare,
+        "facts": entry.facts,
+        "categories": entry.categories,
+        "received": entry.received.isoformat() if entry.received else None,
+    }
+    return b"".join(
+        (
+            _PACKED,
+            len(entry.hashes).to_bytes(4, "little"),
+            entry.hashes.astype("<i8").tobytes(),
+            entry.counts.astype("<i4").tobytes(),
+            json.dumps(rest, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"),
+        )
     )
 
 
 def unpack(petition_id: str, text: str, keys: Mapping[str, str], packed: bytes) -> LinkEntry:
     """The entry again. Raises ValueError when it was packed by another version."""
-    if packed[:1] != b"\1":
+    if packed[:1] != _PACKED:
         raise ValueError("packed by another version")
     size = int.from_bytes(packed[1:5], "little")
     hashes = np.frombuffer(packed, "<i8", size, 5).astype(np.int64)
     counts = np.frombuffer(packed, "<i4", size, 5 + 8 * size).astype(np.int32)
-    return LinkEntry(petition_id, text, hashes, counts, keys)
+    rest = json.loads(packed[5 + 12 * size :])
+    return LinkEntry(
+        petition_id,
+        text,
+        hashes,
+        counts,
+        keys,
+        rest["title"],
+        tuple((word, weight) for word, weight in rest["rare"]),
+        {kind: tuple(names) for kind, names in rest["facts"].items()},
+        tuple((code, p) for code, p in rest["categories"]),
+        date.fromisoformat(rest["received"]) if rest["received"] else None,
+    )
 
 
 class TermWeights:
     """Background rarity of terms: idf by hash, learnt from the training corpus; unknown terms count as the rarest."""
 
-    def __init__(self, vocabulary: Sequence[str], idf: npt.NDArray[np.float32]) -> None:
+    def __init__(
+        self,
+        vocabulary: Sequence[str],
+        idf: npt.NDArray[np.float32],
+        gram_idf: npt.NDArray[np.float32] | None = None,
+    ) -> None:
+        """`idf` belongs to the words of `vocabulary` (more of it is not looked at); `gram_idf` to the buckets of character 2-grams."""
+        self.by_word = dict(zip(vocabulary, idf[: len(vocabulary)].tolist(), strict=True))
+        self._gram_idf = gram_idf
         hashes = np.array([term_hash(word) for word in vocabulary], dtype=np.int64)
         order = np.argsort(hashes)
         self._hashes = hashes[order]
@@ -102,6 +192,17 @@ class TermWeights:
             return np.full(len(hashes), self._unknown, dtype=np.float32)
         at = np.minimum(np.searchsorted(self._hashes, hashes), len(self._hashes) - 1)
         found: npt.NDArray[np.float32] = np.where(self._hashes[at] == hashes, self._idf[at], self._unknown)
+        return found
+
+    def rarity(self, word: str) -> float:
+        found: float = self.by_word.get(word, float(self._unknown))
+        return found
+
+    def gram_idf(self, buckets: Hashes) -> npt.NDArray[np.float32]:
+        """The rarity of character 2-grams by bucket; all alike where the background has none."""
+        if self._gram_idf is None:
+            return np.ones(len(buckets), dtype=np.float32)
+        found: npt.NDArray[np.float32] = self._gram_idf[buckets]
         return found
 
     def cosines(self, entry: LinkEntry, others: Sequence[LinkEntry]) -> npt.NDArray[np.float64]:
@@ -129,7 +230,7 @@ class TermWeights:
         return [int(value) for value in entry.hashes[order]]
 
 
-def shingles(text: str, size: int = _SHINGLE) -> tuple[Hashes, npt.NDArray[np.int64], str]:
+def shingles(text: str, size: int = SHINGLE) -> tuple[Hashes, npt.NDArray[np.int64], str]:
     """Rolling hashes of every run of `size` letters, digits or ideographs, their positions, and the text they refer to.
 
     Punctuation, blanks and redaction marks are left out first, so a copy with other commas is still a copy.
@@ -152,14 +253,3 @@ def resemblance(a: Hashes, b: Hashes) -> float:
     if not len(a) or not len(b):
         return 0.0
     return float(2 * len(np.intersect1d(a, b, assume_unique=True)) / (len(a) + len(b)))
-
-
-def shared_passages(a: str, b: str, most: int = 3, shortest: int = 8) -> tuple[str, ...]:
-    """The longest runs of characters that both texts have, punctuation aside, longest first."""
-    hashes, _, plain = shingles(a)
-    common = np.isin(hashes, shingles(b)[0])
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], common, [False]]).astype(np.int8))).reshape(-1, 2)
-    runs = [plain[start : end + _SHINGLE - 1] for start, end in edges.tolist()]
-    return tuple(
-        dict.fromkeys(sorted((run for run in runs if len(run) >= shortest), key=lambda run: (-len(run), run)))
-    )[:most]

@@ -1,0 +1,208 @@
+"""The link model: learnt from written pairs of petitions, and from petitions that are certainly of different matters.
+
+`corpora/pairs` holds pairs that were written as hard ones (copied wording about another estate, neighbours in other words) and pairs as they
+come every day. Hard pairs are rare in life, so they count for little. Seed petitions were each written about a matter of its own: two that
+look alike are the ordinary case of "alike, but not the same".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from sklearn.model_selection import StratifiedKFold
+
+from classifier.bundle import Bundle
+from classifier.dates import parse_date
+from classifier.errors import CorpusError
+from classifier.links.compare import FEATURES, compare
+from classifier.links.model import LinkModel
+from classifier.links.terms import LinkEntry
+from classifier.petition import Petition
+from classifier.predict import predict
+from classifier.tables import raise_problems, read_text
+from classifier.triage import entry_of, read
+
+LABELS = ("same_matter", "related", "different")
+#: How many everyday pairs a pair stands for: a hard one, and a pair of seed petitions that look alike.
+HARD_WEIGHT, SEED_WEIGHT = 0.1, 0.5
+#: A link is shown from the probability from which so many of the held-out everyday pairs are right.
+SHOWN_PRECISION = 0.95
+# Cases of the pairs written as everyday ones; all others are hard ones.
+_EVERYDAY = frozenset(
+    {
+        "resubmission", "campaign", "neighbours_natural", "same_question",
+        "same_place_other_problem", "same_topic_other_place", "same_policy_other_condition", "same_person_other_matter",
+    }
+)  # fmt: skip
+_SEED_PAIRS, _LIKE = 1_000, 20
+# Strength of the L2 penalty on standardised numbers, and folds of the held-out scores.
+_RIDGE, _FOLDS = 5.0, 5
+_BATCH = 500
+# Dates of seed pairs, and the share of them that has one petitioner.
+_EPOCH, _SAME_PETITIONER = datetime(2020, 1, 1, tzinfo=UTC), 0.15
+
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two petitions that somebody judged. `same_petitioner` makes a key of theirs agree."""
+
+    a: Petition
+    b: Petition
+    is_same: bool
+    same_petitioner: bool
+    weight: float
+    is_everyday: bool
+
+
+def load_pairs(folder: Path) -> list[Pair]:
+    """The pairs of every `NN.jsonl`; empty where there is no folder. Raises CorpusError naming file and line of each bad row."""
+    pairs: list[Pair] = []
+    problems: list[str] = []
+    for file in sorted(folder.glob("*.jsonl")):
+        for number, line in enumerate(read_text(file, CorpusError).split("\n"), start=1):
+            if line.strip():
+                try:
+                    pairs.append(_pair(json.loads(line)))
+                except (ValueError, KeyError, TypeError, AttributeError):
+                    problems.append(f"{file.name} 第 {number} 行不是一对信访件（见 corpora/README.md）")
+    raise_problems(problems, CorpusError)
+    return pairs
+
+
+def _pair(row: Mapping[str, Any]) -> Pair:
+    if row["label"] not in LABELS:
+        raise ValueError(row["label"])
+    is_everyday = row["case"] in _EVERYDAY
+    a, b = (
+        Petition(
+            f"{row['id']}{side}",
+            row[side]["title"],
+            row[side]["text"],
+            received_at=parse_date(row[side]["received_at"]) if row[side]["received_at"] else None,
+        )
+        for side in ("a", "b")
+    )
+    return Pair(
+        a,
+        b,
+        row["label"] == "same_matter",
+        bool(row["same_petitioner"]),
+        1.0 if is_everyday else HARD_WEIGHT,
+        is_everyday,
+    )
+
+
+def fit_links(
+    bundle: Bundle,
+    pairs: Sequence[Pair],
+    seed: Sequence[Mapping[str, str]],
+    tick: Callable[[], object] = lambda: None,
+) -> tuple[LinkModel, dict[str, float]]:
+    """A link model for what this bundle makes of texts, and its held-out figures on everyday pairs."""
+    everything = [*pairs, *_seed_pairs(bundle, seed, _gaps(pairs))]
+    values = _values(bundle, everything, tick)
+    truth = np.array([pair.is_same for pair in everything], dtype=np.float64)
+    weights = np.array([pair.weight for pair in everything])
+    everyday = np.array([pair.is_everyday for pair in everything])
+    held_out = np.zeros(len(truth))
+    groups = [f"{pair.is_same}{pair.weight}" for pair in everything]
+    for train, test in StratifiedKFold(_FOLDS, shuffle=True, random_state=0).split(values, groups):
+        held_out[test] = _fitted(values[train], truth[train], weights[train]).likely(values[test])
+    judged = everyday | (weights == SEED_WEIGHT)
+    threshold, recall = _threshold(held_out[judged], truth[judged], weights[judged])
+    model = replace(_fitted(values, truth, weights), threshold=threshold)
+    return model, {"pairs": len(pairs), "threshold": threshold, "recall_at_95": round(recall, 4)}
+
+
+def _gaps(pairs: Sequence[Pair]) -> list[int]:
+    """Days between the petitions of each pair that has both dates."""
+    moments = [(pair.a.received_at, pair.b.received_at) for pair in pairs]
+    return [abs((b - a).days) for a, b in moments if a and b]
+
+
+def _seed_pairs(bundle: Bundle, seed: Sequence[Mapping[str, str]], gaps: Sequence[int]) -> list[Pair]:
+    """Seed petitions with one of those most like them each, some days apart, now and then by one petitioner."""
+    if len(seed) <= _LIKE or not gaps:
+        return []
+    chance = np.random.default_rng(0)
+    documents = [
+        read(Petition("", row["title"], row["text"]), bundle.tokeniser, bytes(32)).document for row in seed
+    ]
+    matrix = bundle.vectoriser.transform(documents)
+    chosen = chance.permutation(len(seed))[:_SEED_PAIRS]
+    pairs = []
+    for start in range(0, len(chosen), _BATCH):
+        rows = chosen[start : start + _BATCH]
+        likeness = (matrix[rows] @ matrix.T).toarray()
+        likeness[np.arange(len(rows)), rows] = -1
+        nearest = np.argpartition(-likeness, _LIKE, axis=1)[:, :_LIKE]
+        for one, near in zip(rows.tolist(), nearest, strict=True):
+            later = _EPOCH + timedelta(days=int(chance.choice(gaps)))
+            a, b = (
+                Petition("", seed[i]["title"], seed[i]["text"], received_at=moment)
+                for i, moment in ((one, _EPOCH), (int(chance.choice(near)), later))
+            )
+            pairs.append(Pair(a, b, False, bool(chance.random() < _SAME_PETITIONER), SEED_WEIGHT, False))
+    return pairs
+
+
+def _values(bundle: Bundle, pairs: Sequence[Pair], tick: Callable[[], object]) -> Values:
+    """The numbers of each pair. Shape (len(pairs), len(FEATURES))."""
+    entries: list[LinkEntry] = []
+    petitions = [petition for pair in pairs for petition in (pair.a, pair.b)]
+    for start in range(0, len(petitions), _BATCH):
+        readings = [read(p, bundle.tokeniser, bytes(32)) for p in petitions[start : start + _BATCH]]
+        predictions = predict(bundle, [reading.document for reading in readings])
+        entries += [entry_of(bundle, predictions, row, reading) for row, reading in enumerate(readings)]
+    values = []
+    for pair, a, b in zip(pairs, entries[::2], entries[1::2], strict=True):
+        keys = {"account": "one"} if pair.same_petitioner else {}
+        values.append(compare(replace(a, keys=keys), [replace(b, keys=keys)], bundle.term_weights)[0])
+        tick()
+    return np.array(values)
+
+
+def _fitted(values: Values, truth: Values, weights: Values) -> LinkModel:
+    """Logistic regression whose coefficients keep to the signs of `FEATURES`, on standardised numbers."""
+    center, scale = values.mean(axis=0), np.maximum(values.std(axis=0), 1e-9)
+    standard = (values - center) / scale
+    sides = 2 * truth - 1
+
+    def loss(parameters: Values) -> tuple[float, Values]:
+        coef, intercept = parameters[:-1], parameters[-1]
+        margin = sides * (standard @ coef + intercept)
+        slope = -sides * weights / (1 + np.exp(margin))
+        value = (weights * np.logaddexp(0, -margin)).sum() + 0.5 * _RIDGE * (coef * coef).sum()
+        return float(value), np.append(standard.T @ slope + _RIDGE * coef, slope.sum())
+
+    bounds = [(0 if sign > 0 else None, 0 if sign < 0 else None) for _, _, sign in FEATURES]
+    found: Any = minimize(
+        loss, np.zeros(len(FEATURES) + 1), jac=True, bounds=[*bounds, (None, None)], method="L-BFGS-B"
+    )
+    coef = found.x[:-1] / scale
+    return LinkModel(
+        tuple(np.round(center, 6).tolist()),
+        tuple(np.round(coef, 6).tolist()),
+        round(float(found.x[-1]), 6),
+        0.5,
+    )
+
+
+def _threshold(likely: Values, truth: Values, weights: Values) -> tuple[float, float]:
+    """The least probability from which SHOWN_PRECISION of the pairs are right, and the share of true pairs from there on."""
+    order = np.argsort(-likely, kind="stable")
+    right, all_ = np.cumsum((weights * truth)[order]), np.cumsum(weights[order])
+    good = np.flatnonzero(right / all_ >= SHOWN_PRECISION)
+    if not len(good):
+        return 0.95, 0.0
+    return round(float(likely[order[good[-1]]]), 4), float(right[good[-1]] / right[-1])
