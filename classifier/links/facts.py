@@ -46,7 +46,7 @@ _DISTRICT = re.compile(r"^(?:[A-Z]\d*|.{1,3})[省市县区]")
 _PRIVATE = re.compile(r"[省市县区州]$")
 _LONGEST = 8
 # A name is no word so common in the background, and does not end in one so well known.
-_RARE, _KNOWN = 5.0, 7.5
+_RARE, _KNOWN = 8.0, 7.5
 _ENDING_WORDS = frozenset(ending for endings in _ENDINGS.values() for ending in endings)
 
 
