@@ -32,7 +32,7 @@ from api.settings import Settings, get_settings
 from classifier.bundle import Bundle, load_bundle
 from classifier.directory import load_directory
 from classifier.links.find import find_links
-from classifier.links.history import FILE_CANDIDATE_CAP, MemoryHistory
+from classifier.links.history import FILE_SHORTLIST, MemoryHistory
 from classifier.links.terms import link_entry
 from classifier.petition import LINK_NAMES, Petition, Triage
 from classifier.records import Reject, check_text, count_rows, parse_mapping, petitions
@@ -76,7 +76,7 @@ def links_file(
 ) -> None:
     """Every link found in a file: `a` is the later petition, `b` the earlier one."""
     bundle = _bundle(model)
-    history = MemoryHistory(bundle.term_weights, FILE_CANDIDATE_CAP)
+    history = MemoryHistory(bundle.term_weights, FILE_SHORTLIST)
     secret = os.urandom(32)
     with _writer(out) as file, _rows(path, mapping, "查找关联") as rows:
         for petition in rows:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from classifier.features import Document
 from classifier.links.history import History
 from classifier.links.score import score_candidates, with_evidence
@@ -23,9 +21,7 @@ def find_links(
     most: int | None = 10,
 ) -> tuple[Link, ...]:
     """Links from `entry` to earlier petitions with a score of at least `min_score`, best first, at most `most`."""
-    rarest = weights.rarest(entry)
-    idf = weights.idf(np.array(rarest, dtype=np.int64))
-    candidates = history.candidates(entry, dict(zip(rarest, map(float, idf), strict=True)))
+    candidates = history.candidates(entry, weights)
     scored = zip(score_candidates(entry, candidates, weights), candidates, strict=True)
     kept = sorted(
         ((link, c) for link, c in scored if link.score >= min_score),

@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from classifier.bundle import Bundle
 from classifier.features import Document
 from classifier.links.find import SHOWN, find_links
-from classifier.links.history import POSTING_CAP, MemoryHistory, rank_candidates
+from classifier.links.history import (
+    COMMON,
+    KEY_SHORTLIST,
+    POSTING_CAP,
+    MemoryHistory,
+    Posting,
+    PostingLists,
+    archive_rarity,
+    exact_key,
+)
 from classifier.links.score import score_candidates
 from classifier.links.terms import (
     LinkEntry,
@@ -237,18 +246,17 @@ def test_a_key_finds_what_no_term_does(bundle: Bundle) -> None:
     desk = _Desk(bundle)
     desk.add("mine", _UNRELATED, _ZHANG)
     entry, _ = desk._read("new", "路灯\n坏了", _ZHANG)
-    assert [found.id for found in desk.history.candidates(entry, {})] == ["mine"]
+    assert [found.id for found in desk.history.candidates(entry, bundle.term_weights)] == ["mine"]
     stranger, _ = desk._read("new", "路灯\n坏了", _LI)
-    assert desk.history.candidates(stranger, {}) == []
+    assert desk.history.candidates(stranger, bundle.term_weights) == []
 
 
-def test_posting_lists_keep_only_the_latest(bundle: Bundle) -> None:
+def test_postings_keep_only_the_latest(bundle: Bundle) -> None:
     desk = _Desk(bundle, most=1_000)
     for number in range(POSTING_CAP + 5):
         desk.add(f"{number:03}", _FIRST, Petitioner())
     entry, _ = desk._read("new", _FIRST, Petitioner())
-    terms = dict.fromkeys(bundle.term_weights.rarest(entry), 1.0)
-    found = {candidate.id for candidate in desk.history.candidates(entry, terms)}
+    found = {candidate.id for candidate in desk.history.candidates(entry, bundle.term_weights)}
     assert found == {f"{number:03}" for number in range(5, POSTING_CAP + 5)}
     assert len(desk.history) == POSTING_CAP + 5
 
@@ -261,15 +269,90 @@ def test_candidates_are_capped(bundle: Bundle, most: int) -> None:
     for number in range(12):
         desk.add(f"mine-{number}", _UNRELATED, _ZHANG)
     entry, _ = desk._read("new", _FIRST, _ZHANG)
-    found = desk.history.candidates(entry, dict.fromkeys(bundle.term_weights.rarest(entry), 1.0))
-    assert len(found) == 2 * most
-    assert sum(candidate.id.startswith("mine") for candidate in found) == most
+    found = [candidate.id for candidate in desk.history.candidates(entry, bundle.term_weights)]
+    assert found[:most] == [str(number) for number in range(11, 11 - most, -1)]
+    assert found[most:] == [f"mine-{number}" for number in range(11, 11 - KEY_SHORTLIST, -1)]
 
 
-def test_ranking_sums_the_weights_of_shared_terms() -> None:
-    postings = [("a", 1.0), ("b", 2.5), ("a", 2.0), ("c", 2.5), ("d", 0.1)]
-    assert rank_candidates(postings, ["z", "b"], most=3) == ["a", "b", "c", "z"]
-    assert rank_candidates([], []) == []
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sets(st.integers(1, 4), max_size=3), max_size=40), st.integers(0, 3))
+def test_postings_are_the_latest_of_all_that_were_filed(filed: list[set[int]], exact: int) -> None:
+    """Against a list of everything, with the caps of the product reached by filing each petition many times over."""
+    lists, seq = PostingLists(), 0
+    everything: dict[int, list[int]] = {}
+    for terms in filed:
+        for _ in range(40):
+            seq += 1
+            lists.file(seq, sorted(terms), exact or None)
+            for term in terms:
+                everything.setdefault(term, []).append(seq)
+            if exact:
+                everything.setdefault(-exact, []).append(seq)
+    for term in (1, 2, 3, 4):
+        # A number that is both a term and an exact key is no case of the product.
+        if term == exact or term not in everything:
+            continue
+        seqs = everything[term]
+        latest = b"".join(number.to_bytes(4, "little") for number in seqs[-POSTING_CAP:])
+        assert lists.by_term[term] == Posting(len(seqs), latest if len(seqs) <= COMMON else None)
+
+
+def test_a_common_term_stays_common_and_an_exact_key_stays_known() -> None:
+    lists = PostingLists()
+    for seq in range(1, COMMON + 50):
+        lists.file(seq, [7], 8)
+        assert (lists.by_term[7].seqs is None) == (seq > COMMON)
+    assert lists.by_term[7] == Posting(COMMON + 49, None)
+    assert lists.by_term[8].df == COMMON + 49
+    assert np.frombuffer(lists.by_term[8].seqs or b"", "<u4").tolist() == list(
+        range(COMMON - 50, COMMON + 50)
+    )
+
+
+def test_a_copy_of_common_words_only_is_found_among_thousands(bundle: Bundle) -> None:
+    desk = _Desk(bundle)
+    desk.add("letter", "路灯坏了，请修", Petitioner())
+    for number in range(COMMON + 1):
+        desk.add(
+            f"{number}", f"请修路灯，{'一二三四五六七八九十'[number % 10]}路灯都坏了{number}", Petitioner()
+        )
+    entry, _ = desk._read("new", "路灯坏了请修！", Petitioner())
+    terms = desk.history.postings([int(h) for h in entry.hashes])
+    assert terms
+    assert all(posting.seqs is None for posting in terms.values())
+    assert [found.id for found in desk.history.candidates(entry, bundle.term_weights)] == ["letter"]
+
+
+def test_exact_keys_ignore_punctuation_case_and_marks() -> None:
+    assert exact_key("电梯，坏了ABc〈手机号〉") == exact_key("\n电梯坏了abC 〈姓名〉。")
+    assert exact_key("电梯坏了") != exact_key("电梯坏")
+    assert exact_key("电梯") != term_hash("电梯")
+    assert exact_key("，。〈手机号〉 ") is None
+    assert exact_key("x" * 100_000) is not None
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2_000_000), st.integers(0, 1_000), st.floats(1, 12), st.floats(1, 12))
+def test_rarity_falls_with_frequency_in_archive_and_background(
+    stored: int, df: int, idf: float, other: float
+) -> None:
+    def rarity(df: int, idf: float) -> float:
+        return float(archive_rarity(np.array([df]), np.array([idf], dtype=np.float32), stored)[0])
+
+    df = min(df, stored)
+    assert rarity(df, idf) >= rarity(min(df + 1, stored), idf) >= 0
+    assert rarity(df, max(idf, other)) >= rarity(df, min(idf, other))
+    if not stored:
+        assert rarity(0, idf) == pytest.approx(idf - 1, abs=1e-5)
+
+
+def test_a_large_archive_outweighs_the_background() -> None:
+    background = np.array([9.0, 2.0], dtype=np.float32)
+    few = archive_rarity(np.array([5, 0]), background, 50)
+    many = archive_rarity(np.array([5_000, 10]), background, 100_000)
+    assert few[0] > few[1]
+    assert many[0] < many[1]
+    assert many == pytest.approx(np.log([100_000 / 5_000, 100_000 / 10]), rel=0.6)
 
 
 # --- terms ---------------------------------------------------------------------------------------------------
