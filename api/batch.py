@@ -32,7 +32,7 @@ from api.settings import Settings, get_settings
 from classifier.bundle import Bundle, load_bundle
 from classifier.directory import load_directory
 from classifier.links.find import find_links
-from classifier.links.history import FILE_CANDIDATE_CAP, MemoryHistory
+from classifier.links.history import FILE_SHORTLIST, MemoryHistory
 from classifier.petition import LINK_NAMES, Petition, Triage
 from classifier.predict import predict
 from classifier.records import Reject, check_text, count_rows, parse_mapping, petitions
@@ -77,7 +77,7 @@ def links_file(
     """Every link found in a file: `a` is the later petition, `b` the earlier one."""
     bundle = _bundle(model)
     weights = bundle.term_weights
-    history = MemoryHistory(weights, FILE_CANDIDATE_CAP)
+    history = MemoryHistory(weights, FILE_SHORTLIST)
     secret = os.urandom(32)
     with _writer(out) as file, _rows(path, mapping, "查找关联") as rows:
         for batch in _batches(rows, _BATCH):

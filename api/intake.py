@@ -21,7 +21,7 @@ from api.store.petitions import (
     remember,
     remembered,
 )
-from api.store.terms import DatabaseHistory
+from api.store.terms import IndexWriter
 from classifier.errors import ConflictError, IdempotencyError
 from classifier.identity import keyed_hash
 from classifier.petition import Petition, Triage
@@ -80,8 +80,10 @@ def _submit(
         earlier = _earlier(connection, user_id, key, body_digest) if key else None
         if earlier:
             return earlier
-        triaged = next(triage_each([reading], engine.bundle, DatabaseHistory(connection), engine.router))
-        _add(service, connection, engine, petition, triaged, user_id, None)
+        index = IndexWriter(connection, engine.bundle.term_weights)
+        triaged = next(triage_each([reading], engine.bundle, index, engine.router))
+        _add(service, connection, index, petition, triaged, user_id, None)
+        index.flush()
         if key:
             remember(connection, user_id, key, body_digest, petition.id)
     return Accepted(petition.id, json.loads(dump_answer(triaged.triage)), replayed=False)
@@ -117,9 +119,11 @@ def import_batch(
         known = imported(connection, [key for key, _ in batch])
         fresh = [(key, replace(petition, id=new_id())) for key, petition in batch if key not in known]
         readings = [read(petition, engine.bundle.tokeniser, secret) for _, petition in fresh]
-        triaged = triage_each(readings, engine.bundle, DatabaseHistory(connection), engine.router)
+        index = IndexWriter(connection, engine.bundle.term_weights)
+        triaged = triage_each(readings, engine.bundle, index, engine.router)
         for (key, petition), item in zip(fresh, triaged, strict=True):
-            _add(service, connection, engine, petition, item, user_id, key)
+            _add(service, connection, index, petition, item, user_id, key)
+        index.flush()
         done = [(key, key not in known) for key, _ in batch]
     yield from done
 
@@ -143,7 +147,7 @@ def import_keys(service: Service, petitions: Iterable[Petition]) -> Iterator[tup
 def _add(
     service: Service,
     connection: Connection,
-    engine: Engine,
+    index: IndexWriter,
     petition: Petition,
     triaged: Triaged,
     user_id: str | None,
@@ -155,4 +159,4 @@ def _add(
         vault.seal({"title": petition.title, "text": petition.text}, petition.id),
         vault.seal(contact, petition.id) if any(contact.values()) else None,
     )
-    add_petition(connection, petition, triaged, sealed, engine.bundle.term_weights, user_id, import_key)
+    add_petition(connection, petition, triaged, sealed, index, user_id, import_key)

@@ -25,9 +25,9 @@ from bench.charts import traces
 from bench.shared_data import ROOT, SHARED, real
 from classifier.bundle import Bundle, load_bundle
 from classifier.features import distinct
-from classifier.links.history import FILE_CANDIDATE_CAP, MemoryHistory
+from classifier.links.history import FILE_SHORTLIST, MemoryHistory
 from classifier.links.score import score_candidates
-from classifier.links.terms import LinkEntry, posted_terms, resemblance, shingles
+from classifier.links.terms import LinkEntry, resemblance, shingles
 from classifier.petition import Petition
 from classifier.predict import predict
 from classifier.registry import Registry
@@ -111,13 +111,11 @@ def _end_to_end(
     bundle: Bundle, entries: Mapping[str, LinkEntry], pairs: Sequence[tuple[str, str]]
 ) -> tuple[Scores, npt.NDArray[np.bool_], float]:
     """Scores of the pairs as a run over the whole file finds them, whether the search brought them up, and its time a message."""
-    history = MemoryHistory(bundle.term_weights, FILE_CANDIDATE_CAP)
+    history = MemoryHistory(bundle.term_weights, FILE_SHORTLIST)
     found: dict[frozenset[str], float] = {}
     started = time.perf_counter()
     for entry in entries.values():
-        terms = posted_terms(entry, bundle.term_weights)
-        idf = bundle.term_weights.idf(np.array(terms, dtype=np.int64))
-        candidates = history.candidates(entry, dict(zip(terms, map(float, idf), strict=True)))
+        candidates = history.candidates(entry, bundle.term_weights)
         for scored in score_candidates(entry, candidates, bundle.term_weights, bundle.links):
             found[frozenset((entry.id, scored.other.id))] = scored.score
         history.add(entry)

@@ -149,8 +149,8 @@ def petitioner_groups(connection: Connection) -> dict[int, str]:
     rows = connection.execution_options(yield_per=5_000).execute(
         select(petitioner_keys.c.kind, petitioner_keys.c.digest, petitioner_keys.c.seq)
     )
-    for kind, digest, seq in rows:
-        first = owner.setdefault((kind, digest), seq)
+    for kind, raw, seq in rows:
+        first = owner.setdefault((kind, raw.hex()), seq)
         one, other = root(parent.setdefault(first, first)), root(parent.setdefault(seq, seq))
         parent[max(one, other)] = min(one, other)
     smallest: dict[int, str] = {}

@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, and_, insert, select, update
 
 from api.store.tables import access_log, idempotency, links, petitions, suggestions
-from api.store.terms import write_index
+from api.store.terms import IndexWriter
 from classifier.errors import NotFoundError
-from classifier.links.terms import TermWeights
+from classifier.links.terms import pack
 from classifier.petition import Petition, Triage
 from classifier.triage import Triaged
 
@@ -62,11 +62,11 @@ def add_petition(
     petition: Petition,
     triaged: Triaged,
     sealed: Sealed,
-    weights: TermWeights,
+    index: IndexWriter,
     user_id: str | None,
     import_key: str | None = None,
 ) -> None:
-    """Store a petition, its suggestion, its links and its place in the link index."""
+    """Store a petition, its suggestion, its links and its place in the link index, which is yet to be flushed."""
     answer, reading, entry = triaged.triage, triaged.reading, triaged.entry
     moment = now()
     seq: int = connection.execute(
@@ -84,8 +84,7 @@ def add_petition(
             text=storable(reading.text),
             original=sealed.original,
             contact=sealed.contact,
-            term_hashes=entry.hashes.astype("<i8").tobytes(),
-            term_counts=entry.counts.astype("<i4").tobytes(),
+            link_view=pack(entry),
             status=PENDING,
             category=answer.categories[0].code if answer.categories else "",
             kind=answer.kind.name.value,
@@ -116,7 +115,7 @@ def add_petition(
                 for link in answer.links
             ],
         )
-    write_index(connection, seq, entry, weights)
+    index.add(seq, entry)
 
 
 def storable(text: str) -> str:

@@ -84,10 +84,9 @@ petitions = Table(
     Column("received_at", _Moment),
     Column("created_at", _Moment, nullable=False, index=True),
     Column("created_by", ForeignKey("users.id")),
-    # The link search's view of the text: int64 hashes and int32 counts, little-endian. Before the long columns: SQLite
-    # reads a row from its beginning.
-    Column("term_hashes", LargeBinary, nullable=False),
-    Column("term_counts", LargeBinary, nullable=False),
+    # The link search's view of the text (classifier/links/terms.py packs it). Before the long columns: SQLite reads a row
+    # from its beginning.
+    Column("link_view", LargeBinary, nullable=False),
     # Redacted; all that is ever searched, shown in lists or exported.
     Column("title", Text, nullable=False),
     Column("text", Text, nullable=False),
@@ -99,6 +98,8 @@ petitions = Table(
     Column("category", String(8), nullable=False, server_default="", index=True),
     Column("kind", String(16), nullable=False, server_default=""),
     Column("unit", String(80), nullable=False, server_default="", index=True),
+    # The `fenban relink` whose links to earlier petitions hold now, 0 before any.
+    Column("link_run", Integer, nullable=False, server_default="0"),
 )
 
 suggestions = Table(
@@ -146,7 +147,9 @@ links = Table(
     Column("score", Float, nullable=False),
     Column("evidence", Text, nullable=False),
     Column("created_at", _Moment, nullable=False),
-    UniqueConstraint("petition_id", "other_id"),
+    # Which `fenban relink` suggested it, 0 at intake. A later one supersedes it, but changes nothing that stands here.
+    Column("run", Integer, nullable=False, server_default="0"),
+    UniqueConstraint("petition_id", "other_id", "run"),
 )
 
 link_decisions = Table(
@@ -159,20 +162,30 @@ link_decisions = Table(
     Column("created_at", _Moment, nullable=False),
 )
 
+
 # The two tables of the link index, written in the petition's own transaction.
-petition_terms = Table(
-    "petition_terms",
-    metadata,
-    Column("term", BigInteger, primary_key=True),
-    Column("seq", ForeignKey("petitions.seq"), primary_key=True),
-    sqlite_with_rowid=False,
-)
+def _postings(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("term", BigInteger, primary_key=True, autoincrement=False),
+        # How many petitions had the term.
+        Column("df", Integer, nullable=False),
+        # The latest of them, little-endian uint32 sequence numbers; NULL once the term is common.
+        Column("seqs", LargeBinary),
+        sqlite_with_rowid=False,
+    )
+
+
+link_terms = _postings("link_terms")
+# Filled by `fenban relink` while the other one serves; the two then change names.
+link_terms_next = _postings("link_terms_next")
 
 petitioner_keys = Table(
     "petitioner_keys",
     metadata,
     Column("kind", String(16), primary_key=True),
-    Column("digest", String(32), primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
     Column("seq", ForeignKey("petitions.seq"), primary_key=True),
     sqlite_with_rowid=False,
 )

@@ -9,7 +9,7 @@ import numpy as np
 from classifier.features import blank_marks
 from classifier.links.compare import FEATURES
 from classifier.links.facts import likeness
-from classifier.links.terms import SHINGLE, LinkEntry, TermWeights, shingles
+from classifier.links.terms import SHINGLE, Hashes, LinkEntry, TermWeights, shingles
 from classifier.petition import LinkEvidence, Passage
 
 # Passages shown, the shortest of them in characters, and the shared rare words and reasons beside them.
@@ -67,21 +67,33 @@ def shared_passages(a: str, b: str) -> tuple[Passage, ...]:
     ours, theirs = shingles(a)[0], shingles(b)[0]
     if not len(ours) or not len(theirs):
         return ()
-    order = np.argsort(theirs, kind="stable")
-    at = np.minimum(np.searchsorted(theirs[order], ours), len(theirs) - 1)
-    found = np.where(theirs[order][at] == ours, order[at], -1)
-    # A run begins where either text went on differently before.
-    begins = np.flatnonzero((np.diff(found, prepend=-2) != 1) & (found >= 0)).tolist()
-    stops = np.flatnonzero((np.diff(found, append=-2) != 1) & (found >= 0)).tolist()
+    places = {shingle: at for at, shingle in reversed(list(enumerate(theirs.tolist())))}
     letters_a, letters_b = _letters(a), _letters(b)
     passages: dict[str, Passage] = {}
-    for begin, stop in zip(begins, stops, strict=True):
-        start, end = letters_a[begin], letters_a[stop + SHINGLE - 1] + 1
-        other, other_end = letters_b[found[begin]], letters_b[found[stop] + SHINGLE - 1] + 1
-        if stop + SHINGLE - begin >= _SHORTEST:
+    begin = 0
+    while begin < len(ours):
+        at = places.get(int(ours[begin]), -1)
+        if at < 0:
+            begin += 1
+            continue
+        # A phrase may stand in the other text more than once: its run is followed both ways.
+        back = _run(ours[:begin][::-1], theirs[:at][::-1])
+        stop = begin + _run(ours[begin:], theirs[at:])
+        first, last = begin - back, stop + SHINGLE - 2
+        if last - first + 1 >= _SHORTEST:
+            start, end = letters_a[first], letters_a[last] + 1
+            other, other_end = letters_b[at - back], letters_b[at + last - begin] + 1
             passages.setdefault(a[start:end], Passage(a[start:end], start, end, other, other_end))
+        begin = stop
     longest = sorted(passages.values(), key=lambda passage: (passage.start - passage.end, passage.start))
     return tuple(longest[:_MOST_PASSAGES])
+
+
+def _run(one: Hashes, other: Hashes) -> int:
+    """How many first elements agree."""
+    size = min(len(one), len(other))
+    apart = np.flatnonzero(one[:size] != other[:size])
+    return int(apart[0]) if len(apart) else size
 
 
 def _letters(text: str) -> list[int]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from classifier.features import Document
 from classifier.links.evidence import evidence_of
 from classifier.links.history import History
 from classifier.links.model import LinkModel
 from classifier.links.score import score_candidates
-from classifier.links.terms import LinkEntry, TermWeights, link_terms, posted_terms, term_hash
+from classifier.links.terms import LinkEntry, TermWeights, link_terms, term_hash
 from classifier.petition import Link
 
 
@@ -24,9 +22,7 @@ def find_links(
 ) -> tuple[Link, ...]:
     """Links from `entry` to earlier petitions with a score of at least `min_score` (the model's threshold), best first, at most `most`."""
     least = model.threshold if min_score is None else min_score
-    terms = posted_terms(entry, weights)
-    idf = weights.idf(np.array(terms, dtype=np.int64))
-    candidates = history.candidates(entry, dict(zip(terms, map(float, idf), strict=True)))
+    candidates = history.candidates(entry, weights)
     scored = score_candidates(entry, candidates, weights, model)
     kept = sorted((s for s in scored if s.score >= least), key=lambda s: (-s.score, s.other.id))[:most]
     words = {term_hash(term): term for term in link_terms(document)} if kept else {}

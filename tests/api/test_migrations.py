@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import delete, insert, inspect, select, text, update
+from sqlalchemy import BigInteger, column, delete, insert, inspect, select, table, text, update
 
 from api.decisions import Choice, LinkVerdict, decide, get_links, get_original, send_back
 from api.intake import submit
 from api.store.migrations.run import upgrade
 from api.store.session import HEAD, Store
-from api.store.tables import APPEND_ONLY, metadata, petitions, suggestions, users
-from classifier.errors import SchemaTooNewError, StoreError, StoreUnavailableError
+from api.store.tables import (
+    APPEND_ONLY,
+    link_decisions,
+    link_terms,
+    links,
+    metadata,
+    petitioner_keys,
+    petitions,
+    suggestions,
+    users,
+)
+from classifier.errors import ConflictError, SchemaTooNewError, StoreError, StoreUnavailableError
 from classifier.petition import Petition
 
 _TEXT = "楼下烧烤店每天营业到凌晨，油烟直接排进楼道，反映多次无人处理。"
@@ -40,9 +51,33 @@ def _petition_row(moment: datetime) -> dict[str, object]:
         "title": "标题",
         "text": "正文",
         "original": b"\x00\xff",
-        "term_hashes": b"",
-        "term_counts": b"",
     }
+
+
+def _old_link(number: int, petition: str, other: str) -> dict[str, object]:
+    moment = datetime(2026, 3, 4, tzinfo=UTC)
+    ends = {"petition_id": petition, "other_id": other}
+    return {"id": number, "kind": "SharedMatter", "score": 0.5, "evidence": "{}", "created_at": moment} | ends
+
+
+def _hashes(*terms: int) -> bytes:
+    return np.array(terms, dtype="<i8").tobytes()
+
+
+def _counts(*counts: int) -> bytes:
+    return np.array(counts, dtype="<i4").tobytes()
+
+
+# As the first revision made them.
+_old_petitions = table(
+    "petitions",
+    *(column(name) for name in ("seq", "id", "created_at", "created_by", "title", "text", "original")),
+    column("term_hashes"),
+    column("term_counts"),
+)
+_old_terms = table("petition_terms", column("term", BigInteger), column("seq"))
+_old_links = table("links", *(column(name) for name in _old_link(1, "", "")))
+_old_keys = table("petitioner_keys", column("kind"), column("digest"), column("seq"))
 
 
 def _other_default(context, found_column, declared_column, found, declared, rendered) -> bool:
@@ -72,7 +107,7 @@ def test_link_index_tables_keep_no_second_copy_of_their_key_on_sqlite(store):
     declared = {
         t.name for t in metadata.tables.values() if t.dialect_options["sqlite"]["with_rowid"] is False
     }
-    assert found == declared == {"petition_terms", "petitioner_keys"}
+    assert found == declared == {"link_terms", "link_terms_next", "petitioner_keys"}
 
 
 def test_a_first_revision_database_is_upgraded_with_what_it_holds(store):
@@ -80,7 +115,9 @@ def test_a_first_revision_database_is_upgraded_with_what_it_holds(store):
     _at_first_revision(store)
     with store.write() as connection:
         connection.execute(insert(users).values(id="u1", name="王", role="admin", created_at=moment))
-        connection.execute(insert(petitions).values(**_petition_row(moment)))
+        connection.execute(
+            insert(_old_petitions).values(**_petition_row(moment), term_hashes=b"", term_counts=b"")
+        )
         connection.execute(
             insert(suggestions).values(petition_id="p1", model_version="m", answer="{}", created_at=moment)
         )
@@ -92,6 +129,73 @@ def test_a_first_revision_database_is_upgraded_with_what_it_holds(store):
         assert connection.execute(select(suggestions.c.petition_id)).scalars().all() == ["p1"]
     with pytest.raises(StoreError), store.write() as connection:
         connection.execute(text("DELETE FROM suggestions"))
+
+
+def test_the_link_index_is_carried_over(store):
+    """Views, postings and digests of the second revision, with terms just below, at and above the limits of the third."""
+    terms = {-(2**63): 1, -5: 99, 7: 100, 8: 101, 9: 1_000, 2**63 - 1: 1_001}
+    views = {seq: (_hashes(*range(seq % 4)), _counts(*range(1, seq % 4 + 1))) for seq in range(1, 1_002)}
+    with store.write() as connection:
+        upgrade(connection, "0002")
+        rows = [
+            {
+                "seq": seq,
+                "id": f"p{seq}",
+                "created_at": datetime(2026, 3, 4, tzinfo=UTC),
+                "created_by": None,
+                "title": "标题",
+                "text": f"正文{seq}",
+                "original": b"",
+                "term_hashes": hashes,
+                "term_counts": counts,
+            }
+            for seq, (hashes, counts) in views.items()
+        ]
+        connection.execute(insert(_old_petitions), rows)
+        postings = [{"term": term, "seq": seq + 1} for term, count in terms.items() for seq in range(count)]
+        connection.execute(insert(_old_terms), postings)
+        keys = [{"kind": "phone", "digest": f"{seq:032x}", "seq": seq} for seq in (1, 255, 1_001)] + [
+            {"kind": "id_number", "digest": "f" * 32, "seq": 1}
+        ]
+        connection.execute(insert(_old_keys), keys)
+        moment = datetime(2026, 3, 4, tzinfo=UTC)
+        connection.execute(insert(users).values(id="u1", name="王", role="admin", created_at=moment))
+        connection.execute(insert(_old_links), [_old_link(7, "p2", "p1"), _old_link(9, "p3", "p2")])
+        connection.execute(
+            insert(link_decisions).values(link_id=9, confirmed=True, user_id="u1", created_at=moment)
+        )
+    store.migrate()
+    with store.read() as connection:
+        found = {row.term: row for row in connection.execute(select(link_terms))}
+        assert {term: row.df for term, row in found.items()} == terms
+        for term, count in terms.items():
+            latest = np.arange(max(1, count - 99), count + 1, dtype="<u4").tobytes()
+            assert found[term].seqs == (latest if count <= 1_000 else None)
+        packed = connection.execute(select(petitions.c.seq, petitions.c.text, petitions.c.link_view)).all()
+        assert len(packed) == len(views)
+        for seq, words, view in packed:
+            assert words == f"正文{seq}"
+            # The form of version 1, written out: what a later program packs is another matter.
+            hashes, counts = views[seq]
+            assert view == b"\1" + (seq % 4).to_bytes(4, "little") + hashes + counts
+        carried = connection.execute(select(petitioner_keys)).mappings().all()
+    assert {(row["kind"], row["digest"].hex(), row["seq"]) for row in carried} == {
+        (key["kind"], key["digest"], key["seq"]) for key in keys
+    }
+    for broken in (
+        insert(petitioner_keys).values(kind="phone", digest=b"x" * 16, seq=5_000),
+        insert(links).values(**_old_link(10, "p4", "nobody")),
+        insert(links).values(**_old_link(10, "p2", "p1")),
+        insert(link_decisions).values(link_id=8, confirmed=True, user_id="u1", created_at=moment),
+    ):
+        with pytest.raises(ConflictError), store.write() as connection:
+            connection.execute(broken)
+    with pytest.raises(StoreError), store.write() as connection:
+        connection.execute(delete(links))
+    with store.write() as connection:
+        connection.execute(insert(links).values(**_old_link(10, "p2", "p1"), run=1))
+        found = connection.execute(select(links.c.id, links.c.run, links.c.evidence).order_by(links.c.id))
+        assert found.all() == [(7, 0, "{}"), (9, 0, "{}"), (10, 1, "{}")]
 
 
 def test_an_upgrade_that_fails_leaves_the_database_as_it_was(store):
@@ -163,13 +267,13 @@ def full_history(service):
 def test_append_only_tables_refuse_update_and_delete(full_history, rows):
     store, before = full_history.store, rows()
     refused = {}
-    for table in APPEND_ONLY:
-        assert before[table] > 0, table
-        target = metadata.tables[table]
+    for name in APPEND_ONLY:
+        assert before[name] > 0, name
+        target = metadata.tables[name]
         for statement in (delete(target), update(target).values(created_at=target.c.created_at)):
             with pytest.raises(StoreError) as caught, store.write() as connection:
                 connection.execute(statement)
-            refused[table, type(statement)] = str(caught.value)
+            refused[name, type(statement)] = str(caught.value)
     assert len(refused) == 12
     assert rows() == before
     assert all(table not in message for message in refused.values() for table in APPEND_ONLY)

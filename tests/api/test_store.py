@@ -6,12 +6,12 @@ from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import insert, select, text
 
 from api.intake import submit
 from api.store.petitions import now
 from api.store.session import Store
-from api.store.tables import idempotency, petition_terms, petitioner_keys, petitions, users
+from api.store.tables import idempotency, link_terms, petitioner_keys, petitions, users
 from classifier.errors import ConflictError, InputError
 from classifier.petition import Petition, Petitioner
 
@@ -80,13 +80,11 @@ def test_a_stored_petition_is_there_for_the_next_process(service, settings):
             seq = connection.execute(
                 select(petitions.c.seq).where(petitions.c.id == accepted.petition_id)
             ).scalar_one()
-            for table in (petition_terms, petitioner_keys):
-                assert (
-                    connection.execute(
-                        select(func.count()).select_from(table).where(table.c.seq == seq)
-                    ).scalar_one()
-                    > 0
-                )
+            postings = connection.execute(select(link_terms.c.df, link_terms.c.seqs)).all()
+            assert len(postings) > 3
+            assert all(row.df == 1 and row.seqs == seq.to_bytes(4, "little") for row in postings)
+            keys = connection.execute(select(petitioner_keys)).mappings().all()
+            assert [(row["kind"], row["seq"], len(row["digest"])) for row in keys] == [("phone", seq, 16)]
     finally:
         other.close()
 
