@@ -149,7 +149,7 @@ class Vectoriser:
     ) -> Vectoriser:
         """Choose columns, the most frequent first, and their idf. Words count from one document on, n-grams from two.
 
-        `scale` is the length of the blocks: words, title n-grams, characters, n-grams (docs/decisions/004, 014).
+        `scale` is the length of the blocks: words, title n-grams, characters, n-grams (docs/decisions/004, 016).
         """
         words: Counter[str] = Counter()
         title_df, df = np.zeros(_BUCKETS, dtype=np.int64), np.zeros(_BUCKETS, dtype=np.int64)
@@ -238,10 +238,10 @@ class Vectoriser:
         return sparse.csr_matrix((values, columns, starts), shape=(height, self.width))
 
 
-def bigrams(text: str) -> tuple[Ints, Ints]:
-    """Buckets and starts of a text's character 2-grams, marks left out."""
-    _, (_, _, buckets, starts), _ = _grams(*_codes([blank_marks(text)]))
-    return buckets, starts
+def bigrams(texts: Sequence[str]) -> tuple[Ints, Ints, Ints]:
+    """Row, bucket and start of every character 2-gram of the texts, marks left out, rows rising."""
+    _, (_, rows, buckets, starts), _ = _grams(*_codes([blank_marks(text) for text in texts]))
+    return rows, buckets, starts
 
 
 def _title_lengths(documents: Sequence[Document]) -> Ints:

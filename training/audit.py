@@ -21,9 +21,12 @@ from classifier.normalise import normalised
 from classifier.redact import redact
 from classifier.taxonomy import Taxonomy, load_taxonomy
 from training.corpus import load_seed
+from training.links import Pair, load_pairs
 
 #: Fewest petitions in all, for each level-2 and for each level-3 node; fewest in the gold set.
 FEWEST, FEWEST_LEVEL2, FEWEST_LEVEL3, FEWEST_GOLD = 4_000, 24, 3, 400
+#: Fewest pairs for the link model.
+FEWEST_PAIRS = 600
 #: A level-3 node has so many terms in the lexicon.
 FEWEST_TERMS, MOST_TERMS = 8, 30
 #: Two texts whose runs of six characters overlap to this Dice coefficient are near copies.
@@ -59,15 +62,25 @@ def audit(corpora: Path, foreign: Iterable[str] = ()) -> Audit:
     taxonomy = load_taxonomy(corpora / "taxonomy")
     seed = load_seed(corpora / "seed", taxonomy)
     gold = load_seed(corpora / "gold", taxonomy) if (corpora / "gold").is_dir() else []
+    pairs = load_pairs(corpora / "pairs")
+    paired = [
+        {"id": one.id, "title": one.title, "text": one.text} for pair in pairs for one in (pair.a, pair.b)
+    ]
     problems = [
         *_counts(seed, gold, taxonomy),
+        *_pairs(pairs),
         *_terms(corpora, taxonomy),
-        *_rows(seed + gold),
+        *_rows(seed + gold + paired),
         *_copies(seed, gold),
         *_templates(seed + gold),
-        *_foreign(seed + gold, foreign),
+        *_foreign(seed + gold + paired, foreign),
     ]
-    return Audit({"seed": _figures(seed), "gold": _figures(gold)}, tuple(problems))
+    figures = {
+        "seed": _figures(seed),
+        "gold": _figures(gold),
+        "pairs": {"pairs": len(pairs), "same_matter": sum(pair.is_same for pair in pairs)},
+    }
+    return Audit(figures, tuple(problems))
 
 
 def _figures(rows: Sequence[Row]) -> dict[str, Any]:
@@ -92,6 +105,14 @@ def _counts(seed: Sequence[Row], gold: Sequence[Row], taxonomy: Taxonomy) -> Ite
         for category in taxonomy.level(level):
             if found[category.code] < fewest:
                 yield f"{taxonomy.path(category.code)}（{category.code}）只有 {found[category.code]} 件，应不少于 {fewest} 件"
+
+
+def _pairs(pairs: Sequence[Pair]) -> Iterable[str]:
+    if len(pairs) < FEWEST_PAIRS:
+        yield f"成对信访件 {len(pairs)} 对，应不少于 {FEWEST_PAIRS} 对"
+    same = sum(pair.is_same for pair in pairs)
+    if pairs and not 0.3 <= same / len(pairs) <= 0.7:
+        yield f"成对信访件里同一事项占 {same / len(pairs):.0%}，应在三成到七成之间"
 
 
 def _terms(corpora: Path, taxonomy: Taxonomy) -> Iterable[str]:

@@ -35,6 +35,8 @@ def show_audit(found: Audit, taxonomy: Taxonomy, console: Console) -> None:
             f"正文字数 {'、'.join(f'{q} 为 {n}' for q, n in figures['lengths'].items())}；无标题 {figures['without_title']} 件",
             highlight=False,
         )
+    pairs = found.figures["pairs"]
+    console.print(f"成对信访件 {pairs['pairs']} 对，其中同一事项 {pairs['same_matter']} 对", highlight=False)
     for problem in found.problems:
         console.print(f"✗ {problem}", highlight=False, markup=False)
     if not found.problems:

@@ -261,7 +261,7 @@ def _fit(
 
 def _fit_kind(material: _Material) -> _Head | None:
     """Rare kinds weigh more than their number: an accusation taken for a claim loses its guard (Art. 30), and only macro-F1 sees it.
-    Naive-Bayes weights find fewer of them (docs/decisions/012, 014)."""
+    Naive-Bayes weights find fewer of them (docs/decisions/012, 016)."""
     labels = [example.kind for example in material.examples]
     return _fit(material, labels, balance=0.75, try_naive_bayes=False)
 

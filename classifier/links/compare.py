@@ -9,15 +9,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 import numpy.typing as npt
 
-from classifier.features import bigrams, distinct
+from classifier.features import HASH_BITS, bigrams
 from classifier.links.facts import likeness
-from classifier.links.terms import Hashes, LinkEntry, TermWeights
+from classifier.links.terms import LinkEntry, TermWeights
 
 #: The numbers of a pair, in the order of `compare`. Of each: its name, and 1 or -1 where a greater value can only speak for or against
 #: the same matter (the model keeps to it), 0 where it may do either.
@@ -46,53 +45,76 @@ _SAME_NAME, _OTHER_NAME = 0.6, 0.5
 _FOLLOW_UP = re.compile(
     "再次|又一次|多次反映|上次|上回|前次|回复|答复|依旧|依然|仍然|仍未|还是没|至今|再反映|再投诉|第[二三四五]次|追问|继续反映|之前反映|曾反映"
 )
+# So many characters stand for the title of a text without one.
+_INSTEAD_OF_TITLE = 30
 # Days apart beyond which it makes no difference; what counts where a date is missing.
 _MOST_DAYS, _UNKNOWN_DAYS = 3_650, 90
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What is read off one entry's text once, however many it is compared with."""
-
-    entry: LinkEntry
-    grams: Hashes
-    weights: npt.NDArray[np.float32]
-    title: npt.NDArray[np.bool_]
-    follows_up: bool
-
-    @classmethod
-    def of(cls, entry: LinkEntry, weights: TermWeights) -> View:
-        buckets, starts = bigrams(entry.text)
-        grams = distinct(buckets)
-        # Without a title the first words stand for it.
-        title_length = entry.title_length or 30
-        title = np.isin(grams, buckets[starts < title_length], assume_unique=False)
-        return cls(entry, grams, weights.gram_idf(grams), title, _FOLLOW_UP.search(entry.text) is not None)
 
 
 def compare(entry: LinkEntry, others: Sequence[LinkEntry], weights: TermWeights) -> npt.NDArray[np.float64]:
     """The numbers of each pair (entry, other). Shape (len(others), len(FEATURES))."""
     if not others:
         return np.zeros((0, len(FEATURES)))
-    view = View.of(entry, weights)
     cosines = weights.cosines(entry, others)
+    passages, titles = _overlaps(entry, others, weights)
+    follows_up = _FOLLOW_UP.search(entry.text) is not None
     return np.array(
         [
-            _pair(view, View.of(other, weights), float(cosine), weights)
-            for other, cosine in zip(others, cosines, strict=True)
+            _pair(entry, other, float(cosine), float(passage), float(title), follows_up, weights)
+            for other, cosine, passage, title in zip(others, cosines, passages, titles, strict=True)
         ]
     )
 
 
-def _pair(a: View, b: View, cosine: float, weights: TermWeights) -> list[float]:
-    one, other = a.entry, b.entry
-    in_b, in_a = np.isin(a.grams, b.grams, assume_unique=True), np.isin(b.grams, a.grams, assume_unique=True)
-    passages = max(_share(a.weights, in_b), _share(b.weights, in_a))
-    titles = (_share(a.weights[a.title], in_b[a.title]) + _share(b.weights[b.title], in_a[b.title])) / 2
+def _overlaps(
+    entry: LinkEntry, others: Sequence[LinkEntry], weights: TermWeights
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """How much of either text's character 2-grams, by rarity, stands in the other: the greater of the two shares; and how much of each title
+    stands in the other text: the mean of the two. Shape (len(others),) both.
+    """
+    everyone = (entry, *others)
+    rows, buckets, starts = bigrams([one.text for one in everyone])
+    # Each 2-gram of a text once, at its first place; without a title the first words stand for it.
+    order = np.lexsort((starts, buckets, rows))
+    rows, buckets, starts = rows[order], buckets[order], starts[order]
+    first = np.flatnonzero((np.diff(rows, prepend=-1) != 0) | (np.diff(buckets, prepend=-1) != 0))
+    rows, buckets, starts = rows[first], buckets[first], starts[first]
+    title_ends = np.array([one.title_length or _INSTEAD_OF_TITLE for one in everyone])
+    in_title = starts < title_ends[rows]
+    rarity = weights.gram_idf(buckets).astype(np.float64)
+    own = rows == 0
+    mine, my_title = (np.zeros(1 << HASH_BITS, dtype=np.bool_) for _ in range(2))
+    mine[buckets[own]] = True
+    my_title[buckets[own & in_title]] = True
+    shared = mine[buckets]
+
+    def total(where: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        sums: npt.NDArray[np.float64] = np.bincount(
+            rows[where], weights=rarity[where], minlength=len(everyone)
+        ).astype(np.float64)
+        return sums
+
+    whole, title = total(rows >= 0), total(in_title)
+    common = total(shared)[1:]
+    passages = common / np.maximum(np.minimum(whole[0], whole[1:]), 1e-9)
+    ours_in_theirs = total(my_title[buckets])[1:] / max(title[0], 1e-9)
+    theirs_in_ours = total(shared & in_title)[1:] / np.maximum(title[1:], 1e-9)
+    return passages, (ours_in_theirs + theirs_in_ours) / 2
+
+
+def _pair(
+    one: LinkEntry,
+    other: LinkEntry,
+    cosine: float,
+    passages: float,
+    titles: float,
+    follows_up: bool,
+    weights: TermWeights,
+) -> list[float]:
     found = sorted((_found(one, other), _found(other, one)))
     same, apart = _named(one, other)
     numbered, numbered_apart = _numbered(one, other)
-    same_petitioner = float(any(other.keys.get(kind) == value for kind, value in one.keys.items()))
+    same_petitioner = any(other.keys.get(kind) == value for kind, value in one.keys.items())
     days = (
         min(abs((one.received - other.received).days), _MOST_DAYS)
         if one.received and other.received
@@ -111,16 +133,11 @@ def _pair(a: View, b: View, cosine: float, weights: TermWeights) -> list[float]:
         numbered,
         numbered_apart,
         passages * (1 - found[1]),
-        same_petitioner,
-        same_petitioner * float(a.follows_up or b.follows_up),
+        float(same_petitioner),
+        float(same_petitioner and (follows_up or _FOLLOW_UP.search(other.text) is not None)),
         math.log(min(len(one.text), len(other.text)) + 1),
         math.log1p(days),
     ]
-
-
-def _share(weights: npt.NDArray[np.float32], found: npt.NDArray[np.bool_]) -> float:
-    total = float(weights.sum())
-    return float(weights[found].sum()) / total if total else 0.0
 
 
 def _found(one: LinkEntry, other: LinkEntry) -> float:

@@ -20,7 +20,7 @@ Change = Callable[[list[dict[str, str]]], object]
 
 @pytest.fixture
 def corpora(tmp_path: Path) -> Path:
-    for part in ("taxonomy", "lexicon", "seed", "gold"):
+    for part in ("taxonomy", "lexicon", "seed", "gold", "pairs"):
         shutil.copytree(CORPORA / part, tmp_path / part)
     return tmp_path
 
