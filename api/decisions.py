@@ -9,8 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
+from api.matters import redacted, standing_of
 from api.service import Service
 from api.store.labels import add_decision, add_link_decision, add_return, history_of, links_of
+from api.store.matters import rearrange, verdicts_on
 from api.store.petitions import (
     DECIDED,
     RETURNED,
@@ -23,9 +25,7 @@ from api.store.petitions import (
     update_current,
 )
 from classifier.errors import InputError, UnknownCodeError
-from classifier.normalise import normalised
 from classifier.petition import KIND_ALIASES
-from classifier.redact import redact
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +62,13 @@ def decide(service: Service, petition_id: str, choice: Choice, user_id: str) -> 
             earlier = history_of(connection, petition_id)["decisions"]
             decided = {name: values[name] or (earlier[-1][name] if earlier else "") for name in values}
             suggestion_id = latest_suggestion(connection, petition_id)["id"]
-            add_decision(connection, petition_id, suggestion_id, user_id, decided, _redacted(choice.reason))
+            add_decision(connection, petition_id, suggestion_id, user_id, decided, redacted(choice.reason))
             current = {name: decided[name] or row[name] for name in values}
             update_current(connection, petition_id, current | {"status": DECIDED})
         for verdict in choice.links:
-            add_link_decision(connection, petition_id, verdict.id, verdict.confirmed, user_id)
-        return _whole(connection, petition_id)
-
-
-def _redacted(reason: str) -> str:
-    """A reason without identity data: it is kept in clear, shown, and read when the next model is judged."""
-    return redact(normalised(reason).strip())[0]
+            number = add_link_decision(connection, petition_id, verdict.id, verdict.confirmed, user_id)
+            rearrange(connection, {petition_id, verdict.id}, user_id, link_decision_id=number)
+        return _whole(service, connection, petition_id)
 
 
 def _checked(service: Service, choice: Choice) -> dict[str, str]:
@@ -110,15 +106,15 @@ def send_back(service: Service, petition_id: str, unit: str, reason: str, user_i
         row = get_petition(connection, petition_id)
         if row["unit"] != unit_id:
             raise InputError("这件信访件现在不由该单位承办，不能由它退回。")
-        add_return(connection, petition_id, unit_id, _redacted(reason), user_id)
+        add_return(connection, petition_id, unit_id, redacted(reason), user_id)
         update_current(connection, petition_id, {"status": RETURNED})
-        return _whole(connection, petition_id)
+        return _whole(service, connection, petition_id)
 
 
 def get_one(service: Service, petition_id: str) -> dict[str, Any]:
     """A petition with its suggestion, decisions and returns. Raises NotFoundError."""
     with service.store.read() as connection:
-        return _whole(connection, petition_id)
+        return _whole(service, connection, petition_id)
 
 
 def get_links(service: Service, petition_id: str) -> list[dict[str, Any]]:
@@ -127,7 +123,7 @@ def get_links(service: Service, petition_id: str) -> list[dict[str, Any]]:
         get_petition(connection, petition_id)
         return [
             {
-                "id": row["other_id"] if row["petition_id"] == petition_id else row["petition_id"],
+                "id": row["other"],
                 "kind": row["kind"],
                 "score": row["score"],
                 "evidence": json.loads(row["evidence"]),
@@ -156,7 +152,17 @@ def get_page(
     return rows[:limit], rows[limit - 1]["seq"] if len(rows) > limit else None
 
 
-def _whole(connection: Connection, petition_id: str) -> dict[str, Any]:
+def _whole(service: Service, connection: Connection, petition_id: str) -> dict[str, Any]:
     row = get_petition(connection, petition_id)
     suggestion = json.loads(latest_suggestion(connection, petition_id)["answer"])
-    return {**row, "suggestion": suggestion, **history_of(connection, petition_id)}
+    # What people rejected is not shown as suggested any more; /links shows it with the verdict.
+    verdicts = verdicts_on(connection, petition_id)
+    suggestion["links"] = [
+        link for link in suggestion.get("links", ()) if verdicts.get(link["id"]) is not False
+    ]
+    return {
+        **row,
+        "suggestion": suggestion,
+        "matter": standing_of(connection, service.settings, petition_id),
+        **history_of(connection, petition_id),
+    }

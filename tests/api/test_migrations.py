@@ -7,13 +7,24 @@ from datetime import UTC, datetime
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import delete, insert, inspect, select, text, update
+from sqlalchemy import Column, MetaData, Table, delete, insert, inspect, select, text, update
 
-from api.decisions import Choice, LinkVerdict, decide, get_links, get_original, send_back
+from api.decisions import Choice, LinkVerdict, decide, get_links, get_one, get_original, send_back
 from api.intake import submit
+from api.matters import split_matter
 from api.store.migrations.run import upgrade
 from api.store.session import HEAD, Store
-from api.store.tables import APPEND_ONLY, metadata, petitions, suggestions, users
+from api.store.tables import (
+    APPEND_ONLY,
+    link_decisions,
+    links,
+    matter_events,
+    matter_members,
+    metadata,
+    petitions,
+    suggestions,
+    users,
+)
 from classifier.errors import SchemaTooNewError, StoreError, StoreUnavailableError
 from classifier.petition import Petition
 
@@ -94,6 +105,60 @@ def test_a_first_revision_database_is_upgraded_with_what_it_holds(store):
         connection.execute(text("DELETE FROM suggestions"))
 
 
+def test_links_confirmed_before_there_were_matters_become_matters(store):
+    moment = datetime(2026, 3, 4, tzinfo=UTC)
+    with store.write() as connection:
+        upgrade(connection, "0002")
+        plain = Table("users", MetaData(), *(Column(name) for name in ("id", "name", "role")))
+        old_petitions = Table("petitions", MetaData(), *(Column(name) for name in _petition_row(moment)))
+        stamp = {"created_at": moment.isoformat(sep=" ") if store.is_sqlite else moment}
+        user = {"id": "u1", "name": "王", "role": "admin"} | stamp
+        plain.append_column(Column("created_at"))
+        connection.execute(insert(plain).values(user))
+        connection.execute(
+            insert(old_petitions), [_petition_row(moment) | stamp | {"id": f"p{n}"} for n in range(7)]
+        )
+        for number, (one, other, said) in enumerate(
+            [(1, 0, (True,)), (2, 1, (False, True)), (3, 2, (True, False)), (4, 3, ()), (6, 5, (True,))], 1
+        ):
+            connection.execute(
+                insert(links).values(
+                    petition_id=f"p{one}",
+                    other_id=f"p{other}",
+                    kind="k",
+                    score=1,
+                    evidence="{}",
+                    created_at=moment,
+                )
+            )
+            for confirmed in said:
+                connection.execute(
+                    insert(link_decisions).values(
+                        link_id=number, confirmed=confirmed, user_id="u1", created_at=moment
+                    )
+                )
+    store.migrate()
+    with store.read() as connection:
+        members = connection.execute(select(matter_members)).all()
+        events = connection.execute(
+            select(
+                matter_events.c.petition_id,
+                matter_events.c.matter_id,
+                matter_events.c.event,
+                links.c.petition_id,
+                links.c.other_id,
+            )
+            .join(link_decisions, link_decisions.c.id == matter_events.c.link_decision_id)
+            .join(links, links.c.id == link_decisions.c.link_id)
+        ).all()
+    groups = {matter: {p for p, m in members if m == matter} for _, matter in members}
+    assert sorted(map(sorted, groups.values())) == [["p0", "p1", "p2"], ["p5", "p6"]]
+    assert {(petition, matter) for petition, matter, *_ in events} == set(map(tuple, members))
+    assert all(event == "joined" and petition in ends for petition, _, event, *ends in events)
+    with pytest.raises(StoreError), store.write() as connection:
+        connection.execute(text("DELETE FROM matter_events"))
+
+
 def test_an_upgrade_that_fails_leaves_the_database_as_it_was(store):
     _at_first_revision(store)
     with store.write() as connection:
@@ -157,6 +222,7 @@ def full_history(service):
     decide(service, second, Choice(category="040206", unit="城管局", links=(LinkVerdict(first, True),)), user)
     send_back(service, second, "城管局", "不归我们管", user)
     get_original(service, second, user)
+    split_matter(service, get_one(service, second)["matter"]["id"], {second}, "不是同一家店", user)
     return service
 
 
@@ -170,7 +236,7 @@ def test_append_only_tables_refuse_update_and_delete(full_history, rows):
             with pytest.raises(StoreError) as caught, store.write() as connection:
                 connection.execute(statement)
             refused[table, type(statement)] = str(caught.value)
-    assert len(refused) == 12
+    assert len(refused) == 2 * len(APPEND_ONLY) == 18
     assert rows() == before
     assert all(table not in message for message in refused.values() for table in APPEND_ONLY)
 
