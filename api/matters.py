@@ -14,12 +14,15 @@ from sqlalchemy import Connection, RowMapping
 
 from api.service import Service
 from api.settings import Settings
+from api.store.firewall import Viewer
 from api.store.matters import (
     check_matter,
     events_of,
+    is_dissolved,
     lock,
     matter_of,
     members_of,
+    no_matter,
     petitioners_on,
     rejected_within,
     split,
@@ -76,24 +79,29 @@ def firsts(seqs: Sequence[int], petitioner: Mapping[int, int]) -> list[bool]:
     return found
 
 
-def standing_of(connection: Connection, settings: Settings, petition_id: str) -> dict[str, Any] | None:
-    """The matter a petition is on, as it stands, and whether the petition is the first; None when it is on none."""
+def standing_of(
+    connection: Connection, settings: Settings, petition_id: str, viewer: Viewer
+) -> dict[str, Any] | None:
+    """The matter a petition is on, as it stands, and whether the petition is the first; None when it is on none.
+
+    None, too, when it is the only one there that `viewer` may see: that there are others is not for them to know.
+    """
     number = matter_of(connection, petition_id)
     if number is None:
         return None
-    rows, figures = _standing(connection, settings, number)
-    (first,) = (row["first"] for row in rows if row["id"] == petition_id)
-    return figures | {"first": first}
+    rows, figures = _standing(connection, settings, number, viewer)
+    first = [row["first"] for row in rows if row["id"] == petition_id]
+    return figures | {"first": first[0]} if first and len(rows) > 1 else None
 
 
-def get_matter(service: Service, matter_id: str) -> dict[str, Any]:
-    """A matter with its petitions, its history and its figures. Raises NotFoundError."""
+def get_matter(service: Service, matter_id: str, viewer: Viewer) -> dict[str, Any]:
+    """A matter with its petitions, its history and its figures, as far as `viewer` may see them. Raises NotFoundError."""
     with service.store.read() as connection:
-        return _whole(service, connection, matter_id)
+        return _whole(service, connection, matter_id, viewer)
 
 
 def split_matter(
-    service: Service, matter_id: str, parted: Collection[str], reason: str, user_id: str
+    service: Service, matter_id: str, parted: Collection[str], reason: str, viewer: Viewer
 ) -> dict[str, Any]:
     """A person parts petitions from the others of a matter; returns the matter as it stands then.
 
@@ -106,30 +114,37 @@ def split_matter(
     with service.store.write() as connection:
         lock(connection)
         check_matter(connection, matter_id)
-        members = {row["id"] for row in members_of(connection, matter_id)}
+        members = {row["id"] for row in members_of(connection, matter_id, viewer)}
         if not chosen <= members:
             raise InputError("要拆出的信访件里有不在这个事项上的。请对照事项的信访件列表。")
         if chosen == members:
             raise InputError("不能把全部信访件都拆出去。请至少留下一件。")
-        split(connection, matter_id, chosen, redacted(reason), user_id)
-        return _whole(service, connection, matter_id)
+        split(connection, matter_id, chosen, redacted(reason), viewer.user_id)
+        return _whole(service, connection, matter_id, viewer)
 
 
-def _whole(service: Service, connection: Connection, matter_id: str) -> dict[str, Any]:
-    check_matter(connection, matter_id)
-    rows, figures = _standing(connection, service.settings, matter_id)
+def _whole(service: Service, connection: Connection, matter_id: str, viewer: Viewer) -> dict[str, Any]:
+    rows, figures = _standing(connection, service.settings, matter_id, viewer)
+    events = events_of(connection, matter_id, viewer)
+    if len(rows) < 2:
+        # Nothing but history is left of it; or else the others are hidden from this viewer, and with them that it is one.
+        once = {row["petition_id"] for row in events}
+        if len(once) < 2 or not is_dissolved(connection, matter_id):
+            raise no_matter()
+    seen = {row["id"] for row in rows}
     return figures | {
         "items": rows,
-        "events": [_event(row) for row in events_of(connection, matter_id)],
-        "rejected_pairs": [list(ends) for ends in rejected_within(connection, matter_id)],
+        # A reason may speak of any petition of the split.
+        "events": [_event(row, viewer.sees_all) for row in events],
+        "rejected_pairs": [list(ends) for ends in rejected_within(connection, matter_id, seen)],
     }
 
 
 def _standing(
-    connection: Connection, settings: Settings, matter_id: str
+    connection: Connection, settings: Settings, matter_id: str, viewer: Viewer
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    rows = members_of(connection, matter_id)
-    petitioner = petitioners_on(connection, matter_id)
+    rows = members_of(connection, matter_id, viewer)
+    petitioner = petitioners_on(connection, matter_id, viewer)
     is_first = firsts([row["seq"] for row in rows], petitioner)
     opened = (rows[0]["received_at"] or rows[0]["created_at"]) if rows else None
     due = due_at(opened, settings.handling_days) if opened else None
@@ -138,7 +153,7 @@ def _standing(
         "petitions": len(rows),
         # Each petitioner has one first petition on the matter, each anonymous petition is one of its own.
         "petitioners": sum(is_first),
-        "unit": unit_in_charge(units_decided(connection, matter_id)),
+        "unit": unit_in_charge(units_decided(connection, matter_id, viewer)),
         "opened_at": opened,
         "due_at": due,
         "due_source": settings.handling_source,
@@ -147,12 +162,12 @@ def _standing(
     return [{**row, "first": first} for row, first in zip(rows, is_first, strict=True)], figures
 
 
-def _event(row: RowMapping) -> dict[str, Any]:
+def _event(row: RowMapping, with_reason: bool) -> dict[str, Any]:
     return {
         "event": row["event"],
         "petition_id": row["petition_id"],
         "cause": "link" if row["split_id"] is None else "split",
-        "reason": row["reason"] or "",
+        "reason": (row["reason"] or "") if with_reason else "",
         "user_id": row["user_id"],
         "created_at": row["created_at"],
     }

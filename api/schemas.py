@@ -131,8 +131,10 @@ class LinkEvidenceOut(BaseModel):
 
 
 class LinkOut(BaseModel):
-    id: str
-    kind: str
+    id: str = Field(description="另一件的编号；仅限授权人员的为空")
+    kind: str = Field(
+        description="DuplicateText 一信多投、RepeatPetition 重复信访、SharedMatter 多人同一事项；或“仅限授权人员”"
+    )
     score: float
     evidence: LinkEvidenceOut
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, func, insert, select
 
+from api.store.firewall import Viewer, previews
 from api.store.matters import verdicts_on
 from api.store.petitions import RETURNED, now, storable
 from api.store.tables import (
@@ -73,8 +75,11 @@ def add_link_decision(
     return verdict
 
 
-def links_of(connection: Connection, petition_id: str) -> list[dict[str, Any]]:
-    """Links in both directions, best first, each pair once, with the latest verdict on the pair (None while undecided)."""
+def links_of(connection: Connection, petition_id: str, viewer: Viewer) -> list[dict[str, Any]]:
+    """Links in both directions, best first, each pair once, with the latest verdict on the pair (None while undecided).
+
+    `id` is the other petition's. As far as `viewer` may see it.
+    """
     verdicts = verdicts_on(connection, petition_id)
     rows = connection.execute(
         select(links)
@@ -84,8 +89,9 @@ def links_of(connection: Connection, petition_id: str) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for row in rows:
         other = row["other_id"] if row["petition_id"] == petition_id else row["petition_id"]
-        found.setdefault(other, {**row, "other": other, "confirmed": verdicts.get(other)})
-    return list(found.values())
+        shown = {"id": other, "kind": row["kind"], "score": row["score"], "confirmed": verdicts.get(other)}
+        found.setdefault(other, shown | {"evidence": json.loads(row["evidence"])})
+    return previews(connection, viewer, list(found.values()))
 
 
 def history_of(connection: Connection, petition_id: str) -> dict[str, Sequence[RowMapping]]:

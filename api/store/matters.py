@@ -18,6 +18,7 @@ from sqlalchemy import (
     text,
 )
 
+from api.store.firewall import Viewer, visible
 from api.store.petitions import new_id, now, storable
 from api.store.tables import (
     decisions,
@@ -163,15 +164,19 @@ def matter_of(connection: Connection, petition_id: str) -> str | None:
 def check_matter(connection: Connection, matter_id: str) -> None:
     """Raises NotFoundError."""
     if connection.execute(select(matters.c.id).where(matters.c.id == matter_id)).first() is None:
-        raise NotFoundError("没有这个信访事项。请检查编号。")
+        raise no_matter()
+
+
+def no_matter() -> NotFoundError:
+    return NotFoundError("没有这个信访事项。请检查编号。")
 
 
 #: When a petition came in, as far as is known.
 ARRIVED: ColumnElement[Any] = func.coalesce(petitions.c.received_at, petitions.c.created_at)
 
 
-def members_of(connection: Connection, matter_id: str) -> Sequence[RowMapping]:
-    """The petitions on a matter, without their texts, first come first."""
+def members_of(connection: Connection, matter_id: str, viewer: Viewer) -> Sequence[RowMapping]:
+    """The petitions on a matter, without their texts, first come first. Here and below only those that `viewer` may see."""
     query = (
         select(
             petitions.c.seq,
@@ -187,13 +192,13 @@ def members_of(connection: Connection, matter_id: str) -> Sequence[RowMapping]:
             petitions.c.unit,
         )
         .join(matter_members, matter_members.c.petition_id == petitions.c.id)
-        .where(matter_members.c.matter_id == matter_id)
+        .where(matter_members.c.matter_id == matter_id, visible(viewer))
         .order_by(ARRIVED, petitions.c.seq)
     )
     return connection.execute(query).mappings().all()
 
 
-def petitioners_on(connection: Connection, matter_id: str) -> dict[int, int]:
+def petitioners_on(connection: Connection, matter_id: str, viewer: Viewer) -> dict[int, int]:
     """seq → a number that petitions of one petitioner share; petitions without an identity key are left out.
 
     Only keys of the matter's own petitions are looked at: what else somebody wrote is no concern of this matter.
@@ -202,29 +207,31 @@ def petitioners_on(connection: Connection, matter_id: str) -> dict[int, int]:
         select(petitioner_keys.c.kind, petitioner_keys.c.digest, petitioner_keys.c.seq)
         .join(petitions, petitions.c.seq == petitioner_keys.c.seq)
         .join(matter_members, matter_members.c.petition_id == petitions.c.id)
-        .where(matter_members.c.matter_id == matter_id)
+        .where(matter_members.c.matter_id == matter_id, visible(viewer))
     )
     return same_petitioner(((kind, digest), seq) for kind, digest, seq in rows)
 
 
-def units_decided(connection: Connection, matter_id: str) -> list[tuple[str, str]]:
+def units_decided(connection: Connection, matter_id: str, viewer: Viewer) -> list[tuple[str, str]]:
     """(petition, unit) of each decision on a petition of the matter, oldest first; a decision repeats what was decided before."""
     rows = connection.execute(
         select(decisions.c.petition_id, decisions.c.unit)
-        .join(matter_members, matter_members.c.petition_id == decisions.c.petition_id)
-        .where(matter_members.c.matter_id == matter_id, decisions.c.unit != "")
+        .join(petitions, petitions.c.id == decisions.c.petition_id)
+        .join(matter_members, matter_members.c.petition_id == petitions.c.id)
+        .where(matter_members.c.matter_id == matter_id, decisions.c.unit != "", visible(viewer))
         .order_by(decisions.c.id)
     )
     return [(petition, unit) for petition, unit in rows]
 
 
-def events_of(connection: Connection, matter_id: str) -> Sequence[RowMapping]:
+def events_of(connection: Connection, matter_id: str, viewer: Viewer) -> Sequence[RowMapping]:
     """Every move on a matter with its cause, oldest first."""
     return (
         connection.execute(
             select(matter_events, matter_splits.c.reason)
+            .join(petitions, petitions.c.id == matter_events.c.petition_id)
             .outerjoin(matter_splits, matter_splits.c.id == matter_events.c.split_id)
-            .where(matter_events.c.matter_id == matter_id)
+            .where(matter_events.c.matter_id == matter_id, visible(viewer))
             .order_by(matter_events.c.id)
         )
         .mappings()
@@ -232,10 +239,15 @@ def events_of(connection: Connection, matter_id: str) -> Sequence[RowMapping]:
     )
 
 
-def rejected_within(connection: Connection, matter_id: str) -> list[Pair]:
-    """Pairs on this matter that people rejected although others hold both on it: for a person to look at."""
+def rejected_within(connection: Connection, matter_id: str, seen: Collection[str]) -> list[Pair]:
+    """Pairs among the petitions `seen` on this matter that people rejected although others hold both on it: for a person to look at."""
     found = latest_verdicts(_verdicts_within(connection, {matter_id}, ()))
-    return sorted(ends for ends, confirmed in found.items() if not confirmed)
+    return sorted(ends for ends, confirmed in found.items() if not confirmed and set(ends) <= set(seen))
+
+
+def is_dissolved(connection: Connection, matter_id: str) -> bool:
+    """Whether no petition at all is on a matter any more."""
+    return not _held(connection, {matter_id})
 
 
 def _verdicts() -> Any:

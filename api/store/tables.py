@@ -59,6 +59,8 @@ users = Table(
     Column("id", String(32), primary_key=True),
     Column("name", String(80), nullable=False, unique=True),
     Column("role", String(16), nullable=False),
+    # A unit user's own unit; empty for all other roles.
+    Column("unit", String(80), nullable=False, server_default=""),
     Column("created_at", _Moment, nullable=False),
     Column("disabled_at", _Moment),
 )

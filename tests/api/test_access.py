@@ -7,10 +7,10 @@ from sqlalchemy import select
 
 from api.store.tables import api_keys, users
 from api.store.users import Role, add_user, authenticate, disable_user, find_user, new_key
-from classifier.errors import ConflictError, NotFoundError, UnauthenticatedError
+from classifier.errors import ConflictError, InputError, NotFoundError, UnauthenticatedError
 
-_EVERYONE = frozenset({"intake", "reviewer", "admin", "auditor"})
-_OFFICERS = _EVERYONE - {"auditor"}
+_EVERYONE = frozenset({"intake", "reviewer", "admin", "auditor", "unit"})
+_OFFICERS = _EVERYONE - {"auditor", "unit"}
 _REVIEWERS = frozenset({"reviewer", "admin"})
 _NOBODY = {None: "none", "unknown": "unknown", "expired": "expired", "disabled": "disabled"}
 
@@ -50,6 +50,7 @@ def test_every_endpoint_has_its_line_in_the_matrix(app):
 def ids(http):
     """A petition that was decided on, and the matter it is on with a copy of it."""
     petition, copy = http.submit(_TEXT), http.submit(_TEXT)
+    http.post(f"/v1/petitions/{copy}/decisions", _DECISION)
     http.post(f"/v1/petitions/{petition}/decisions", _DECISION | {"links": [{"id": copy, "confirmed": True}]})
     matter = http.get(f"/v1/petitions/{petition}").json()["matter"]["id"]
     return {"petition_id": petition, "matter_id": matter, "copy": copy}
@@ -151,6 +152,20 @@ def test_disabling_a_user_closes_all_their_keys_and_no_others(service):
             with pytest.raises(UnauthenticatedError, match="停用"):
                 authenticate(connection, key)
         assert authenticate(connection, kept) == stays
+
+
+def test_only_a_unit_user_has_a_unit_and_must_have_one(service):
+    for role in Role:
+        with service.store.write() as connection:
+            if role is Role.UNIT:
+                user = add_user(connection, "承办", role, "ecology")
+                assert authenticate(connection, new_key(connection, user.id)) == user
+                assert find_user(connection, "承办").unit == "ecology"
+                with pytest.raises(InputError, match="--unit"):
+                    add_user(connection, "无单位", role)
+            else:
+                with pytest.raises(InputError, match="--unit"):
+                    add_user(connection, f"有单位{role}", role, "ecology")
 
 
 def test_names_are_taken_once(service):

@@ -11,7 +11,7 @@ from sqlalchemy import MetaData, Table, inspect, select
 
 from api.decisions import Choice, LinkVerdict, decide
 from api.matters import due_at, firsts, unit_in_charge
-from api.store.tables import links, matter_events, metadata, users
+from api.store.tables import links, matter_events, metadata
 from classifier.dates import CHINA
 
 _TEXT = "青石街道锦和苑小区楼下烧烤店每天营业到凌晨，油烟直接排进楼道，反映多次无人处理。"
@@ -143,16 +143,14 @@ def test_a_decision_that_fails_moves_nothing(http, rows, four):
     assert rows() == before
 
 
-def test_two_verdicts_at_the_same_moment_make_one_matter(http, service, four):
-    with service.store.read() as connection:
-        user = connection.execute(select(users.c.id)).scalars().first()
+def test_two_verdicts_at_the_same_moment_make_one_matter(http, service, administrator, four):
     for round_ in range(3):
         barrier, failed = Barrier(3), []
 
         def confirm(one, other, barrier=barrier, failed=failed):
             barrier.wait()
             try:
-                decide(service, one, Choice(links=(LinkVerdict(other, True),)), user)
+                decide(service, one, Choice(links=(LinkVerdict(other, True),)), administrator)
             except BaseException as problem:
                 failed.append(problem)
 

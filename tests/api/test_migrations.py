@@ -212,17 +212,16 @@ def test_migrating_twice_changes_nothing(store):
 
 
 @pytest.fixture
-def full_history(service):
+def full_history(service, administrator):
     """A service whose every append-only table has a row."""
-    with service.store.read() as connection:
-        user = connection.execute(select(users.c.id)).scalar_one()
+    user = administrator
     first, second = (submit(service, Petition("", "烧烤店油烟", _TEXT), user).petition_id for _ in range(2))
-    (link,) = get_links(service, second)
+    (link,) = get_links(service, second, user)
     assert link["id"] == first
     decide(service, second, Choice(category="040206", unit="城管局", links=(LinkVerdict(first, True),)), user)
     send_back(service, second, "城管局", "不归我们管", user)
     get_original(service, second, user)
-    split_matter(service, get_one(service, second)["matter"]["id"], {second}, "不是同一家店", user)
+    split_matter(service, get_one(service, second, user)["matter"]["id"], {second}, "不是同一家店", user)
     return service
 
 
