@@ -267,11 +267,14 @@ def corpora_check(
 def users_add(
     name: Annotated[str, typer.Argument(metavar="NAME")],
     role: Annotated[
-        str, typer.Option("--role", help="intake 接件、reviewer 审核、admin 管理员、auditor 审计")
+        str,
+        typer.Option("--role", help="intake 接件、reviewer 审核、admin 管理员、auditor 审计、unit 承办单位"),
     ] = "intake",
+    unit: Annotated[str, typer.Option("--unit", help="承办单位用户的单位 id 或名称")] = "",
     days: Annotated[int | None, typer.Option("--days", min=0, help="凭证几天后过期；不写则不过期")] = None,
 ) -> None:
     """新增用户并发凭证。凭证只显示这一次。"""
+    from api.decisions import unit_id
     from api.service import open_service
     from api.settings import get_settings
     from api.store.users import Role, add_user, new_key
@@ -280,8 +283,12 @@ def users_add(
         raise typer.BadParameter(f"没有角色 {role}。可用：{'、'.join(Role)}", param_hint="--role")
     if not name.strip():
         raise typer.BadParameter("用户名不能为空", param_hint="NAME")
-    with open_service(get_settings()).store.write() as connection:
-        key = new_key(connection, add_user(connection, name, Role(role)).id, days)
+    if (role == Role.UNIT) != bool(unit.strip()):
+        raise typer.BadParameter("承办单位用户要写明本单位，其他角色不写", param_hint="--unit")
+    service = open_service(get_settings())
+    own = unit_id(service, unit.strip()) if unit.strip() else ""
+    with service.store.write() as connection:
+        key = new_key(connection, add_user(connection, name, Role(role), own).id, days)
     typer.echo(key)
 
 

@@ -9,8 +9,11 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
+from api.matters import redacted, standing_of
 from api.service import Service
+from api.store.firewall import Accusations, Viewer, previews
 from api.store.labels import add_decision, add_link_decision, add_return, history_of, links_of
+from api.store.matters import rearrange, verdicts_on
 from api.store.petitions import (
     DECIDED,
     RETURNED,
@@ -23,9 +26,7 @@ from api.store.petitions import (
     update_current,
 )
 from classifier.errors import InputError, UnknownCodeError
-from classifier.normalise import normalised
 from classifier.petition import KIND_ALIASES
-from classifier.redact import redact
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Choice:
     reason: str = ""
 
 
-def decide(service: Service, petition_id: str, choice: Choice, user_id: str) -> dict[str, Any]:
+def decide(service: Service, petition_id: str, choice: Choice, viewer: Viewer) -> dict[str, Any]:
     """Record a decision; returns the petition as it stands now. What was not decided this time keeps its value.
 
     Raises NotFoundError, UnknownCodeError, InputError when nothing was decided.
@@ -56,23 +57,23 @@ def decide(service: Service, petition_id: str, choice: Choice, user_id: str) -> 
         raise InputError("没有写任何认定。请至少认定分类、诉求类型、承办单位或关联中的一项。")
     values = _checked(service, choice)
     with service.store.write() as connection:
-        row = get_petition(connection, petition_id)
+        row = get_petition(connection, petition_id, viewer)
         if any(values.values()):
             # What people decided before still holds; what only the machine suggested never becomes a label.
             earlier = history_of(connection, petition_id)["decisions"]
             decided = {name: values[name] or (earlier[-1][name] if earlier else "") for name in values}
             suggestion_id = latest_suggestion(connection, petition_id)["id"]
-            add_decision(connection, petition_id, suggestion_id, user_id, decided, _redacted(choice.reason))
+            add_decision(
+                connection, petition_id, suggestion_id, viewer.user_id, decided, redacted(choice.reason)
+            )
             current = {name: decided[name] or row[name] for name in values}
             update_current(connection, petition_id, current | {"status": DECIDED})
         for verdict in choice.links:
-            add_link_decision(connection, petition_id, verdict.id, verdict.confirmed, user_id)
-        return _whole(connection, petition_id)
-
-
-def _redacted(reason: str) -> str:
-    """A reason without identity data: it is kept in clear, shown, and read when the next model is judged."""
-    return redact(normalised(reason).strip())[0]
+            get_petition(connection, verdict.id, viewer)
+            number = add_link_decision(connection, petition_id, verdict.id, verdict.confirmed, viewer.user_id)
+            rearrange(connection, {petition_id, verdict.id}, viewer.user_id, link_decision_id=number)
+        # Who has just made an accusation of it sees it this last time.
+        return _whole(service, connection, petition_id, viewer, _UNFILTERED)
 
 
 def _checked(service: Service, choice: Choice) -> dict[str, str]:
@@ -86,11 +87,12 @@ def _checked(service: Service, choice: Choice) -> dict[str, str]:
     return {
         "category": choice.category,
         "kind": KIND_ALIASES[choice.kind].value if choice.kind else "",
-        "unit": _unit_id(service, choice.unit) if choice.unit else "",
+        "unit": unit_id(service, choice.unit) if choice.unit else "",
     }
 
 
-def _unit_id(service: Service, text: str) -> str:
+def unit_id(service: Service, text: str) -> str:
+    """The id of the unit with this id, name or alias. Raises UnknownCodeError."""
     engine = service.live.engine()
     unit = engine.router.directory.unit_named(text)
     if unit is None and not (engine.bundle.unit and text in engine.bundle.unit.classes):
@@ -98,65 +100,71 @@ def _unit_id(service: Service, text: str) -> str:
     return unit.id if unit else text
 
 
-def send_back(service: Service, petition_id: str, unit: str, reason: str, user_id: str) -> dict[str, Any]:
+def send_back(service: Service, petition_id: str, unit: str, reason: str, viewer: Viewer) -> dict[str, Any]:
     """A unit returns an assignment (Art. 23: within 5 working days, with reasons): a label for the next model, not a failure.
 
     Raises NotFoundError, UnknownCodeError, InputError without a reason or when the unit does not hold the petition.
     """
     if not reason.strip():
         raise InputError("退回必须写明理由（条例第二十三条）。")
-    unit_id = _unit_id(service, unit)
+    holder = unit_id(service, unit)
     with service.store.write() as connection:
-        row = get_petition(connection, petition_id)
-        if row["unit"] != unit_id:
+        row = get_petition(connection, petition_id, viewer)
+        if row["unit"] != holder:
             raise InputError("这件信访件现在不由该单位承办，不能由它退回。")
-        add_return(connection, petition_id, unit_id, _redacted(reason), user_id)
+        add_return(connection, petition_id, holder, redacted(reason), viewer.user_id)
         update_current(connection, petition_id, {"status": RETURNED})
-        return _whole(connection, petition_id)
+        return _whole(service, connection, petition_id, viewer, viewer)
 
 
-def get_one(service: Service, petition_id: str) -> dict[str, Any]:
-    """A petition with its suggestion, decisions and returns. Raises NotFoundError."""
+def get_one(service: Service, petition_id: str, viewer: Viewer) -> dict[str, Any]:
+    """A petition with its suggestion, matter, decisions and returns. Raises NotFoundError."""
     with service.store.read() as connection:
-        return _whole(connection, petition_id)
+        return _whole(service, connection, petition_id, viewer, viewer)
 
 
-def get_links(service: Service, petition_id: str) -> list[dict[str, Any]]:
-    """Links of a petition in both directions, with their verdicts. Raises NotFoundError."""
+def get_links(service: Service, petition_id: str, viewer: Viewer) -> list[dict[str, Any]]:
+    """Links of a petition in both directions, with their verdicts, as far as `viewer` may see them. Raises NotFoundError."""
     with service.store.read() as connection:
-        get_petition(connection, petition_id)
-        return [
-            {
-                "id": row["other_id"] if row["petition_id"] == petition_id else row["petition_id"],
-                "kind": row["kind"],
-                "score": row["score"],
-                "evidence": json.loads(row["evidence"]),
-                "confirmed": row["confirmed"],
-            }
-            for row in links_of(connection, petition_id)
-        ]
+        get_petition(connection, petition_id, viewer)
+        return links_of(connection, petition_id, viewer)
 
 
-def get_original(service: Service, petition_id: str, user_id: str) -> dict[str, Any]:
+def get_original(service: Service, petition_id: str, viewer: Viewer) -> dict[str, Any]:
     """The text as given and the contact fields; who opened them is on record. Raises NotFoundError, SecretMismatchError."""
     with service.store.write() as connection:
-        sealed = sealed_parts(connection, petition_id)
-        log_access(connection, petition_id, user_id)
+        sealed = sealed_parts(connection, petition_id, viewer)
+        log_access(connection, petition_id, viewer.user_id)
     vault = service.vault
     contact = vault.open(sealed.contact, petition_id) if sealed.contact else {}
     return vault.open(sealed.original, petition_id) | {"petitioner": contact}
 
 
 def get_page(
-    service: Service, filters: Filters, before: int | None, limit: int
+    service: Service, filters: Filters, before: int | None, limit: int, viewer: Viewer
 ) -> tuple[Sequence[RowMapping], int | None]:
     """A page of petitions, newest first, and where the next one begins (None on the last page)."""
     with service.store.read() as connection:
-        rows = list_petitions(connection, filters, before, limit + 1)
+        rows = list_petitions(connection, filters, before, limit + 1, viewer)
     return rows[:limit], rows[limit - 1]["seq"] if len(rows) > limit else None
 
 
-def _whole(connection: Connection, petition_id: str) -> dict[str, Any]:
-    row = get_petition(connection, petition_id)
+_UNFILTERED = Viewer("", Accusations.ALL)
+
+
+def _whole(
+    service: Service, connection: Connection, petition_id: str, viewer: Viewer, sees_it: Viewer
+) -> dict[str, Any]:
+    """The petition as `sees_it` may see it, with all that hangs on it as `viewer` may."""
+    row = get_petition(connection, petition_id, sees_it)
     suggestion = json.loads(latest_suggestion(connection, petition_id)["answer"])
-    return {**row, "suggestion": suggestion, **history_of(connection, petition_id)}
+    # What people rejected is not shown as suggested any more; /links shows it with the verdict.
+    verdicts = verdicts_on(connection, petition_id)
+    links = [link for link in suggestion.get("links", ()) if verdicts.get(link["id"]) is not False]
+    suggestion["links"] = previews(connection, viewer, links)
+    return {
+        **row,
+        "suggestion": suggestion,
+        "matter": standing_of(connection, service.settings, petition_id, viewer),
+        **history_of(connection, petition_id),
+    }

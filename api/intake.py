@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from api.live import Engine
 from api.service import Service
+from api.store.firewall import Viewer, previews
 from api.store.petitions import (
     Sealed,
     add_petition,
@@ -48,55 +49,61 @@ def triage_only(service: Service, petitions: Sequence[Petition], top: int = 3) -
 
 
 def submit(
-    service: Service, petition: Petition, user_id: str, idempotency_key: str | None = None
+    service: Service, petition: Petition, viewer: Viewer, idempotency_key: str | None = None
 ) -> Accepted:
     """Store a petition and what is suggested for it; the petition gets an id of ours.
 
     With an idempotency key, the same body again gives the first answer; another body raises IdempotencyError. Raises InputError,
-    BundleError, StoreError: then nothing was stored.
+    BundleError, StoreError: then nothing was stored. Of the links the answer has what `viewer` may see.
     """
     check_text(petition.title, petition.text)
     engine = service.live.engine()
     body_digest = _body_digest(petition, service.vault.identity_secret)
     try:
-        return _submit(service, engine, petition, user_id, idempotency_key, body_digest)
+        return _submit(service, engine, petition, viewer, idempotency_key, body_digest)
     except ConflictError as conflict:
         # Two requests with one key at the same moment: the other one won, its answer is ours.
         if idempotency_key is None or isinstance(conflict, IdempotencyError):
             raise
         with service.store.read() as connection:
-            earlier = _earlier(connection, user_id, idempotency_key, body_digest)
+            earlier = _earlier(connection, viewer, idempotency_key, body_digest)
         if earlier is None:
             raise
         return earlier
 
 
 def _submit(
-    service: Service, engine: Engine, petition: Petition, user_id: str, key: str | None, body_digest: str
+    service: Service, engine: Engine, petition: Petition, viewer: Viewer, key: str | None, body_digest: str
 ) -> Accepted:
     petition = replace(petition, id=new_id())
     reading = read(petition, engine.bundle.tokeniser, service.vault.identity_secret)
     with service.store.write() as connection:
-        earlier = _earlier(connection, user_id, key, body_digest) if key else None
+        earlier = _earlier(connection, viewer, key, body_digest) if key else None
         if earlier:
             return earlier
         index = IndexWriter(connection, engine.bundle.term_weights)
         triaged = next(triage_each([reading], engine.bundle, index, engine.router))
-        _add(service, connection, index, petition, triaged, user_id, None)
+        _add(service, connection, index, petition, triaged, viewer.user_id, None)
         index.flush()
         if key:
-            remember(connection, user_id, key, body_digest, petition.id)
-    return Accepted(petition.id, json.loads(dump_answer(triaged.triage)), replayed=False)
+            remember(connection, viewer.user_id, key, body_digest, petition.id)
+        answer = _shown(connection, viewer, dump_answer(triaged.triage))
+    return Accepted(petition.id, answer, replayed=False)
 
 
-def _earlier(connection: Connection, user_id: str, key: str, body_digest: str) -> Accepted | None:
-    row = remembered(connection, user_id, key)
+def _earlier(connection: Connection, viewer: Viewer, key: str, body_digest: str) -> Accepted | None:
+    row = remembered(connection, viewer.user_id, key)
     if row is None:
         return None
     if row["body_digest"] != body_digest:
         raise IdempotencyError("这个 Idempotency-Key 已用于另一件信访件。请为新的信访件换一个。")
-    answer = json.loads(latest_suggestion(connection, row["petition_id"])["answer"])
+    answer = _shown(connection, viewer, latest_suggestion(connection, row["petition_id"])["answer"])
     return Accepted(row["petition_id"], answer, replayed=True)
+
+
+def _shown(connection: Connection, viewer: Viewer, answer: str) -> dict[str, Any]:
+    suggestion: dict[str, Any] = json.loads(answer)
+    return suggestion | {"links": previews(connection, viewer, suggestion["links"])}
 
 
 def _body_digest(petition: Petition, secret: bytes) -> str:

@@ -31,6 +31,19 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="监听地址")
     port: int = Field(default=8000, ge=0, le=65535, description="监听端口")
     max_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1024, description="一次请求的字节上限")
+    units_see_accusations: bool = Field(
+        default=False,
+        description="承办单位用户能否看到认定由本单位承办的检举控告件；默认不能（《信访工作条例》第三十条）",
+    )
+    handling_days: int = Field(
+        default=60,
+        ge=1,
+        le=3_650,
+        description="办理期限（天），从信访事项的第一件算起。《信访工作条例》第三十四条：自受理之日起六十日",
+    )
+    handling_source: str = Field(
+        default="《信访工作条例》第三十四条", description="办理期限的依据，随期限一起显示"
+    )
     log_level: str = Field(default="INFO", description="日志级别：DEBUG、INFO、WARNING、ERROR")
 
     @property

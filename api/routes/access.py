@@ -9,12 +9,19 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.service import Service
-from api.store.users import Role, User, authenticate
+from api.store.firewall import Role, Viewer, viewer_of
+from api.store.users import User, authenticate
 from classifier.errors import ForbiddenError, UnauthenticatedError
 
 _bearer = HTTPBearer(auto_error=False, description="fenban users key 发的凭证")
 
-ROLE_NAMES = {Role.INTAKE: "接件", Role.REVIEWER: "审核", Role.ADMIN: "管理员", Role.AUDITOR: "审计"}
+ROLE_NAMES = {
+    Role.INTAKE: "接件",
+    Role.REVIEWER: "审核",
+    Role.ADMIN: "管理员",
+    Role.AUDITOR: "审计",
+    Role.UNIT: "承办单位",
+}
 
 
 def get_service(request: Request) -> Service:
@@ -35,18 +42,18 @@ def current_user(
         return authenticate(connection, credentials.credentials)
 
 
-def allowed(*roles: Role) -> Callable[[User], User]:
-    """A dependency that lets only these roles pass; raises ForbiddenError for others."""
+def allowed(*roles: Role) -> Callable[[ServiceDep, User], Viewer]:
+    """A dependency that lets only these roles pass and says what the user may see; raises ForbiddenError for others."""
 
-    def check(user: Annotated[User, Depends(current_user)]) -> User:
+    def check(service: ServiceDep, user: Annotated[User, Depends(current_user)]) -> Viewer:
         if user.role not in roles:
             names = "、".join(ROLE_NAMES[role] for role in roles)
             raise ForbiddenError(f"您的角色是{ROLE_NAMES[user.role]}，这一步需要：{names}。")
-        return user
+        return viewer_of(user.role, user.id, user.unit, service.settings.units_see_accusations)
 
     return check
 
 
-Anyone = Annotated[User, Depends(allowed(*Role))]
-Officer = Annotated[User, Depends(allowed(Role.INTAKE, Role.REVIEWER, Role.ADMIN))]
-Reviewer = Annotated[User, Depends(allowed(Role.REVIEWER, Role.ADMIN))]
+Anyone = Annotated[Viewer, Depends(allowed(*Role))]
+Officer = Annotated[Viewer, Depends(allowed(Role.INTAKE, Role.REVIEWER, Role.ADMIN))]
+Reviewer = Annotated[Viewer, Depends(allowed(Role.REVIEWER, Role.ADMIN))]

@@ -56,13 +56,13 @@ def post_triage(body: TriageIn, service: ServiceDep, _: Officer) -> TriageListOu
 def post_petition(
     body: PetitionIn,
     service: ServiceDep,
-    user: Officer,
+    viewer: Officer,
     request: Request,
     response: Response,
     key: _Key = None,
 ) -> AcceptedOut:
     """保存信访件和建议；返回即已落盘。带同一 Idempotency-Key 重发同一内容，得到同一编号。"""
-    accepted = submit(service, body.to_petition(), user.id, key)
+    accepted = submit(service, body.to_petition(), viewer, key)
     if accepted.replayed:
         response.status_code = 200
         response.headers["Idempotent-Replayed"] = "true"
@@ -78,7 +78,7 @@ def post_petition(
 @router.get("/petitions", summary="列表，新的在前")
 def list_petitions(
     service: ServiceDep,
-    _: Anyone,
+    viewer: Anyone,
     cursor: Annotated[str | None, Query(max_length=100)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     status: Annotated[str, Query(max_length=16, description="待认定、已认定、已退回")] = "",
@@ -90,7 +90,7 @@ def list_petitions(
     until: _Moment = None,
 ) -> PetitionPageOut:
     filters = Filters(status, category, kind, unit, channel, since, until)
-    rows, following = get_page(service, filters, _decode_cursor(cursor) if cursor else None, limit)
+    rows, following = get_page(service, filters, _decode_cursor(cursor) if cursor else None, limit, viewer)
     return PetitionPageOut.model_validate(
         {
             "items": [dict(row) for row in rows],
@@ -100,32 +100,33 @@ def list_petitions(
 
 
 @router.get("/petitions/{petition_id}", summary="一件，连同建议、认定和退回")
-def get_petition(petition_id: str, service: ServiceDep, _: Anyone) -> PetitionDetailOut:
-    return _detail(get_one(service, petition_id))
+def get_petition(petition_id: str, service: ServiceDep, viewer: Anyone) -> PetitionDetailOut:
+    return _detail(get_one(service, petition_id, viewer))
 
 
 @router.get("/petitions/{petition_id}/original", summary="原文和联系方式（查看会留痕）")
-def get_petition_original(petition_id: str, service: ServiceDep, user: Officer) -> OriginalOut:
-    return OriginalOut.model_validate(get_original(service, petition_id, user.id))
+def get_petition_original(petition_id: str, service: ServiceDep, viewer: Officer) -> OriginalOut:
+    return OriginalOut.model_validate(get_original(service, petition_id, viewer))
 
 
 @router.get("/petitions/{petition_id}/links", summary="关联：一信多投、重复信访、多人同一事项")
-def get_petition_links(petition_id: str, service: ServiceDep, _: Anyone) -> LinksOut:
-    return LinksOut.model_validate({"items": get_links(service, petition_id)})
+def get_petition_links(petition_id: str, service: ServiceDep, viewer: Anyone) -> LinksOut:
+    """接件人员看到的关联里，检举控告件只显示“仅限授权人员”，没有编号、内容和依据。"""
+    return LinksOut.model_validate({"items": get_links(service, petition_id, viewer)})
 
 
 @router.post("/petitions/{petition_id}/decisions", status_code=201, summary="认定分类、类型、单位、关联")
 def post_decision(
-    petition_id: str, body: DecisionIn, service: ServiceDep, user: Officer
+    petition_id: str, body: DecisionIn, service: ServiceDep, viewer: Officer
 ) -> PetitionDetailOut:
     verdicts = tuple(LinkVerdict(link.id, link.confirmed) for link in body.links)
     choice = Choice(body.category, body.kind, body.unit, verdicts, body.reason)
-    return _detail(decide(service, petition_id, choice, user.id))
+    return _detail(decide(service, petition_id, choice, viewer))
 
 
 @router.post("/petitions/{petition_id}/returns", status_code=201, summary="承办单位退回")
-def post_return(petition_id: str, body: ReturnIn, service: ServiceDep, user: Reviewer) -> PetitionDetailOut:
-    return _detail(send_back(service, petition_id, body.unit, body.reason, user.id))
+def post_return(petition_id: str, body: ReturnIn, service: ServiceDep, viewer: Reviewer) -> PetitionDetailOut:
+    return _detail(send_back(service, petition_id, body.unit, body.reason, viewer))
 
 
 def _detail(whole: dict[str, Any]) -> PetitionDetailOut:

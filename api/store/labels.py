@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, func, insert, select
 
+from api.store.firewall import Viewer, previews
+from api.store.matters import verdicts_on
 from api.store.petitions import RETURNED, now, storable
 from api.store.tables import (
     decisions,
@@ -18,6 +21,7 @@ from api.store.tables import (
     suggestions,
 )
 from classifier.errors import NotFoundError
+from classifier.links.matters import same_petitioner
 
 
 def add_decision(
@@ -50,39 +54,44 @@ def add_return(connection: Connection, petition_id: str, unit: str, reason: str,
 
 def add_link_decision(
     connection: Connection, petition_id: str, other_id: str, confirmed: bool, user_id: str
-) -> None:
-    """Raises NotFoundError when no such link was suggested, in either direction."""
+) -> int:
+    """The number of the verdict. Raises NotFoundError when no such link was suggested, in either direction."""
     link_id = connection.execute(
-        select(links.c.id).where(
+        select(links.c.id)
+        .where(
             ((links.c.petition_id == petition_id) & (links.c.other_id == other_id))
             | ((links.c.petition_id == other_id) & (links.c.other_id == petition_id))
         )
+        .order_by(links.c.id)
+        .limit(1)
     ).scalar()
     if link_id is None:
         raise NotFoundError("这两件之间没有可认定的关联。请先查看该件的关联列表。")
-    connection.execute(
-        insert(link_decisions).values(link_id=link_id, confirmed=confirmed, user_id=user_id, created_at=now())
-    )
+    verdict: int = connection.execute(
+        insert(link_decisions)
+        .values(link_id=link_id, confirmed=confirmed, user_id=user_id, created_at=now())
+        .returning(link_decisions.c.id)
+    ).scalar_one()
+    return verdict
 
 
-def links_of(connection: Connection, petition_id: str) -> Sequence[RowMapping]:
-    """Links in both directions with their latest verdict (None while undecided), best first."""
-    latest = (
-        select(link_decisions.c.link_id, func.max(link_decisions.c.id).label("id"))
-        .group_by(link_decisions.c.link_id)
-        .subquery()
-    )
-    return (
-        connection.execute(
-            select(links, link_decisions.c.confirmed)
-            .outerjoin(latest, latest.c.link_id == links.c.id)
-            .outerjoin(link_decisions, link_decisions.c.id == latest.c.id)
-            .where((links.c.petition_id == petition_id) | (links.c.other_id == petition_id))
-            .order_by(links.c.score.desc(), links.c.id)
-        )
-        .mappings()
-        .all()
-    )
+def links_of(connection: Connection, petition_id: str, viewer: Viewer) -> list[dict[str, Any]]:
+    """Links in both directions, best first, each pair once, with the latest verdict on the pair (None while undecided).
+
+    `id` is the other petition's. As far as `viewer` may see it.
+    """
+    verdicts = verdicts_on(connection, petition_id)
+    rows = connection.execute(
+        select(links)
+        .where((links.c.petition_id == petition_id) | (links.c.other_id == petition_id))
+        .order_by(links.c.score.desc(), links.c.id)
+    ).mappings()
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        other = row["other_id"] if row["petition_id"] == petition_id else row["petition_id"]
+        shown = {"id": other, "kind": row["kind"], "score": row["score"], "confirmed": verdicts.get(other)}
+        found.setdefault(other, shown | {"evidence": json.loads(row["evidence"])})
+    return previews(connection, viewer, list(found.values()))
 
 
 def history_of(connection: Connection, petition_id: str) -> dict[str, Sequence[RowMapping]]:
@@ -137,26 +146,22 @@ def petitioner_groups(connection: Connection) -> dict[int, str]:
     One letter names a phone, the next an ID number, a third both: petitions are of one petitioner when they share a key or a
     chain of petitions that do. The digest only groups petitions for splitting; the export hashes it once more.
     """
-    parent: dict[int, int] = {}
-
-    def root(seq: int) -> int:
-        while parent[seq] != seq:
-            parent[seq] = parent[parent[seq]]
-            seq = parent[seq]
-        return seq
-
-    owner: dict[tuple[str, str], int] = {}
-    rows = connection.execution_options(yield_per=5_000).execute(
-        select(petitioner_keys.c.kind, petitioner_keys.c.digest, petitioner_keys.c.seq)
-    )
-    for kind, raw, seq in rows:
-        first = owner.setdefault((kind, raw.hex()), seq)
-        one, other = root(parent.setdefault(first, first)), root(parent.setdefault(seq, seq))
-        parent[max(one, other)] = min(one, other)
     smallest: dict[int, str] = {}
-    for (_, digest), seq in owner.items():
-        smallest[root(seq)] = min(digest, smallest.get(root(seq), digest))
-    return {seq: smallest[root(seq)] for seq in parent}
+    digests: dict[int, str] = {}
+
+    def keys() -> Iterator[tuple[tuple[str, str], int]]:
+        rows = connection.execution_options(yield_per=5_000).execute(
+            select(petitioner_keys.c.kind, petitioner_keys.c.digest, petitioner_keys.c.seq)
+        )
+        for kind, raw, seq in rows:
+            digest = raw.hex()
+            digests[seq] = min(digest, digests.get(seq, digest))
+            yield (kind, digest), seq
+
+    groups = same_petitioner(keys())
+    for seq, group in groups.items():
+        smallest[group] = min(digests[seq], smallest.get(group, digests[seq]))
+    return {seq: smallest[group] for seq, group in groups.items()}
 
 
 def returned_ids(connection: Connection) -> set[str]:

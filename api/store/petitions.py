@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, insert, select, update
 
+from api.store.firewall import Viewer, visible
 from api.store.tables import access_log, idempotency, links, petitions, suggestions
 from api.store.terms import IndexWriter
 from classifier.errors import NotFoundError
@@ -127,9 +128,10 @@ def dump_answer(answer: Triage) -> str:
     return storable(json.dumps(asdict(answer), ensure_ascii=False))
 
 
-def get_petition(connection: Connection, petition_id: str) -> RowMapping:
-    """Raises NotFoundError."""
-    row = connection.execute(select(*_LISTED).where(petitions.c.id == petition_id)).mappings().first()
+def get_petition(connection: Connection, petition_id: str, viewer: Viewer) -> RowMapping:
+    """Raises NotFoundError, also for one that `viewer` may not see: whether it is there is no answer to give."""
+    query = select(*_LISTED).where(petitions.c.id == petition_id, visible(viewer))
+    row = connection.execute(query).mappings().first()
     if row is None:
         raise NotFoundError("没有这件信访件。请检查编号。")
     return row
@@ -149,9 +151,9 @@ def latest_suggestion(connection: Connection, petition_id: str) -> RowMapping:
 
 
 def list_petitions(
-    connection: Connection, filters: Filters, before: int | None, limit: int
+    connection: Connection, filters: Filters, before: int | None, limit: int, viewer: Viewer
 ) -> Sequence[RowMapping]:
-    """Newest first, at most `limit`, only those with a seq below `before`."""
+    """Newest first, at most `limit`, only those with a seq below `before` that `viewer` may see."""
     conditions = [
         column == value
         for column, value in (
@@ -170,14 +172,19 @@ def list_petitions(
         conditions.append(petitions.c.created_at < filters.until.astimezone(UTC))
     if before is not None:
         conditions.append(petitions.c.seq < before)
-    query = select(*_LISTED).where(and_(True, *conditions)).order_by(petitions.c.seq.desc()).limit(limit)
+    query = (
+        select(*_LISTED)
+        .where(and_(visible(viewer), *conditions))
+        .order_by(petitions.c.seq.desc())
+        .limit(limit)
+    )
     return connection.execute(query).mappings().all()
 
 
-def sealed_parts(connection: Connection, petition_id: str) -> Sealed:
-    row = connection.execute(
-        select(petitions.c.original, petitions.c.contact).where(petitions.c.id == petition_id)
-    ).first()
+def sealed_parts(connection: Connection, petition_id: str, viewer: Viewer) -> Sealed:
+    """Raises NotFoundError, also for one that `viewer` may not see."""
+    query = select(petitions.c.original, petitions.c.contact)
+    row = connection.execute(query.where(petitions.c.id == petition_id, visible(viewer))).first()
     if row is None:
         raise NotFoundError("没有这件信访件。请检查编号。")
     return Sealed(row.original, row.contact)

@@ -1,5 +1,5 @@
-"""The tables as they are now; `migrations/` is how they came to be. Suggestions, decisions, returns and links are append-only:
-triggers refuse any change (migration 0002)."""
+"""The tables as they are now; `migrations/` is how they came to be. Suggestions, decisions, returns, links and the history of
+matters are append-only: triggers refuse any change (migrations 0002 and 0004)."""
 
 from __future__ import annotations
 
@@ -59,6 +59,8 @@ users = Table(
     Column("id", String(32), primary_key=True),
     Column("name", String(80), nullable=False, unique=True),
     Column("role", String(16), nullable=False),
+    # A unit user's own unit; empty for all other roles.
+    Column("unit", String(80), nullable=False, server_default=""),
     Column("created_at", _Moment, nullable=False),
     Column("disabled_at", _Moment),
 )
@@ -163,6 +165,58 @@ link_decisions = Table(
 )
 
 
+# A matter (信访事项) is what people confirmed. It has numbers and clocks of its own; nothing of it is kept by petitioner.
+matters = Table(
+    "matters",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("created_at", _Moment, nullable=False),
+)
+
+# Which petitions are on which matter now; a petition is on one at most.
+matter_members = Table(
+    "matter_members",
+    metadata,
+    Column("petition_id", ForeignKey("petitions.id"), primary_key=True),
+    Column("matter_id", ForeignKey("matters.id"), nullable=False, index=True),
+)
+
+matter_splits = Table(
+    "matter_splits",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("matter_id", ForeignKey("matters.id"), nullable=False, index=True),
+    Column("reason", Text, nullable=False),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("created_at", _Moment, nullable=False),
+)
+
+# Both sides of a split, so that a link found between them later is not suggested again.
+matter_split_sides = Table(
+    "matter_split_sides",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("split_id", ForeignKey("matter_splits.id"), nullable=False, index=True),
+    Column("petition_id", ForeignKey("petitions.id"), nullable=False, index=True),
+    Column("parted", Boolean, nullable=False),
+    Column("created_at", _Moment, nullable=False),
+)
+
+# Every move of a petition, with its cause: a verdict on a link or a split.
+matter_events = Table(
+    "matter_events",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("matter_id", ForeignKey("matters.id"), nullable=False, index=True),
+    Column("petition_id", ForeignKey("petitions.id"), nullable=False, index=True),
+    Column("event", String(8), nullable=False),
+    Column("link_decision_id", ForeignKey("link_decisions.id")),
+    Column("split_id", ForeignKey("matter_splits.id")),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("created_at", _Moment, nullable=False),
+)
+
+
 # The two tables of the link index, written in the petition's own transaction.
 def _postings(name: str) -> Table:
     return Table(
@@ -210,4 +264,7 @@ access_log = Table(
     Column("created_at", _Moment, nullable=False),
 )
 
-APPEND_ONLY = ("suggestions", "decisions", "returns", "links", "link_decisions", "access_log")
+APPEND_ONLY = (
+    "suggestions", "decisions", "returns", "links", "link_decisions", "access_log", "matter_splits", "matter_split_sides",
+    "matter_events",
+)  # fmt: skip

@@ -5,23 +5,16 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from hashlib import sha256
 
 from sqlalchemy import Connection, insert, select, update
 
+from api.store.firewall import Role as Role
 from api.store.petitions import new_id, now
 from api.store.tables import api_keys, users
-from classifier.errors import ConflictError, NotFoundError, UnauthenticatedError
+from classifier.errors import ConflictError, InputError, NotFoundError, UnauthenticatedError
 
 _PREFIX = "fenban_"
-
-
-class Role(StrEnum):
-    INTAKE = "intake"
-    REVIEWER = "reviewer"
-    ADMIN = "admin"
-    AUDITOR = "auditor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +22,21 @@ class User:
     id: str
     name: str
     role: Role
+    #: A unit user's own unit; "" for all other roles.
+    unit: str = ""
 
 
-def add_user(connection: Connection, name: str, role: Role) -> User:
-    """Raises ConflictError when the name is taken."""
+def add_user(connection: Connection, name: str, role: Role, unit: str = "") -> User:
+    """Raises ConflictError when the name is taken, InputError when a unit user has no unit or another role has one."""
     name = name.strip()
+    if (role is Role.UNIT) != bool(unit):
+        raise InputError("承办单位用户要写明本单位（--unit），其他角色不写。")
     if connection.execute(select(users.c.id).where(users.c.name == name)).first():
         raise ConflictError(f"用户“{name[:40]}”已经存在。要发新凭证请用 fenban users key。")
-    user = User(new_id(), name, role)
-    connection.execute(insert(users).values(id=user.id, name=name, role=role.value, created_at=now()))
+    user = User(new_id(), name, role, unit)
+    connection.execute(
+        insert(users).values(id=user.id, name=name, role=role.value, unit=unit, created_at=now())
+    )
     return user
 
 
@@ -54,11 +53,11 @@ def new_key(connection: Connection, user_id: str, days: int | None = None) -> st
 def find_user(connection: Connection, name: str) -> User:
     """Raises NotFoundError."""
     row = connection.execute(
-        select(users.c.id, users.c.name, users.c.role).where(users.c.name == name.strip())
+        select(users.c.id, users.c.name, users.c.role, users.c.unit).where(users.c.name == name.strip())
     ).first()
     if row is None:
         raise NotFoundError(f"没有用户“{name[:40]}”。")
-    return User(row.id, row.name, Role(row.role))
+    return User(row.id, row.name, Role(row.role), row.unit)
 
 
 def disable_user(connection: Connection, name: str) -> None:
@@ -73,7 +72,14 @@ def any_user(connection: Connection) -> bool:
 def authenticate(connection: Connection, key: str) -> User:
     """The user of a key. Raises UnauthenticatedError saying whether it is unknown, expired or its user disabled."""
     row = connection.execute(
-        select(users.c.id, users.c.name, users.c.role, users.c.disabled_at, api_keys.c.expires_at)
+        select(
+            users.c.id,
+            users.c.name,
+            users.c.role,
+            users.c.unit,
+            users.c.disabled_at,
+            api_keys.c.expires_at,
+        )
         .join(users, users.c.id == api_keys.c.user_id)
         .where(api_keys.c.digest == _digest(key))
     ).first()
@@ -83,7 +89,7 @@ def authenticate(connection: Connection, key: str) -> User:
         raise UnauthenticatedError("用户已停用。请联系管理员。")
     if row.expires_at is not None and row.expires_at <= now():
         raise UnauthenticatedError("凭证已过期。请向管理员申请新的（fenban users key）。")
-    return User(row.id, row.name, Role(row.role))
+    return User(row.id, row.name, Role(row.role), row.unit)
 
 
 def _digest(key: str) -> str:

@@ -27,7 +27,7 @@ _MOST_NAMES, _SKETCH = 12, 4
 _NOT_POSTED = frozenset({"年份", "栋号", "期组"})
 # Words of this background rarity and more are compared one by one, so many of them.
 _RARE, _MOST_RARE, _IN_TITLE = 6.0, 10, 1.5
-_PACKED = b"\2"
+_PACKED_FIRST, _PACKED = b"\1", b"\2"
 _NUMBER = re.compile(r"\d{3,}")
 #: Characters of a shingle.
 SHINGLE = 6
@@ -148,12 +148,17 @@ def pack(entry: LinkEntry) -> bytes:
 
 
 def unpack(petition_id: str, text: str, keys: Mapping[str, str], packed: bytes) -> LinkEntry:
-    """The entry again. Raises ValueError when it was packed by another version."""
-    if packed[:1] != _PACKED:
+    """The entry again; what was packed before version 2 has no more than hashes and counts until `fenban relink`.
+
+    Raises ValueError when it was packed by a later version.
+    """
+    if packed[:1] not in (_PACKED_FIRST, _PACKED):
         raise ValueError("packed by another version")
     size = int.from_bytes(packed[1:5], "little")
     hashes = np.frombuffer(packed, "<i8", size, 5).astype(np.int64)
     counts = np.frombuffer(packed, "<i4", size, 5 + 8 * size).astype(np.int32)
+    if packed[:1] == _PACKED_FIRST:
+        return LinkEntry(petition_id, text, hashes, counts, keys)
     rest = json.loads(packed[5 + 12 * size :])
     return LinkEntry(
         petition_id,

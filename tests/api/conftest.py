@@ -18,9 +18,10 @@ from api.app import create_app
 from api.live import Live
 from api.service import Service
 from api.settings import Settings
+from api.store.firewall import Role, Viewer, viewer_of
 from api.store.session import Store
 from api.store.tables import metadata
-from api.store.users import Role, add_user, disable_user, new_key
+from api.store.users import add_user, disable_user, find_user, new_key
 
 with warnings.catch_warnings():
     # Starlette would rather have httpx2; what is locked is httpx.
@@ -44,6 +45,10 @@ LETTER: dict[str, Any] = {
 }
 #: What of it may appear nowhere but in the sealed columns and in the answer of /original.
 MARKERS = ("欧阳雪梅", "雪梅", "11010519491231002", "13971234567", "柏垭村槐树坡", "九组十七号")
+
+
+#: The unit of the user of role `unit`.
+UNIT = "urban_management"
 
 
 @dataclass(frozen=True)
@@ -144,7 +149,8 @@ class Keys(dict[str, str]):
     def __missing__(self, name: str) -> str:
         role = Role(name) if name in set(Role) else Role.ADMIN
         with self._store.write() as connection:
-            user = add_user(connection, f"user-{name}", role)
+            unit = UNIT if role is Role.UNIT else ""
+            user = add_user(connection, f"user-{name}", role, unit)
             self[name] = new_key(connection, user.id, days=0 if name == "expired" else None)
             if name == "disabled":
                 disable_user(connection, user.name)
@@ -162,6 +168,13 @@ def http(app: FastAPI, keys: Keys) -> Iterator[Http]:
     with TestClient(app) as client:
         yield Http(client, keys)
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def administrator(service: Service) -> Viewer:
+    """The first administrator, as use cases are told who asks."""
+    with service.store.read() as connection:
+        return viewer_of(Role.ADMIN, find_user(connection, "admin").id, "", units_see_accusations=False)
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from sqlalchemy import select
 
 from api.store.tables import api_keys, users
 from api.store.users import Role, add_user, authenticate, disable_user, find_user, new_key
-from classifier.errors import ConflictError, NotFoundError, UnauthenticatedError
+from classifier.errors import ConflictError, InputError, NotFoundError, UnauthenticatedError
 
-_EVERYONE = frozenset({"intake", "reviewer", "admin", "auditor"})
-_OFFICERS = _EVERYONE - {"auditor"}
+_EVERYONE = frozenset({"intake", "reviewer", "admin", "auditor", "unit"})
+_OFFICERS = _EVERYONE - {"auditor", "unit"}
 _REVIEWERS = frozenset({"reviewer", "admin"})
 _NOBODY = {None: "none", "unknown": "unknown", "expired": "expired", "disabled": "disabled"}
 
@@ -18,6 +18,7 @@ _TEXT = "楼下烧烤店每天营业到凌晨，油烟直接排进楼道，反�
 _TRIAGE = {"petitions": [{"text": _TEXT}]}
 _DECISION = {"category": "040206", "unit": "城管局"}
 _RETURN = {"unit": "城管局", "reason": "不归我们管"}
+_SPLIT = {"petitions": ["{petition_id}"], "reason": "不是同一家店"}
 
 #: Who may, the status when they may, and a body with which it works.
 _MAY = {
@@ -29,6 +30,8 @@ _MAY = {
     ("GET", "/v1/petitions/{petition_id}/links"): (_EVERYONE, 200, None),
     ("POST", "/v1/petitions/{petition_id}/decisions"): (_OFFICERS, 201, _DECISION),
     ("POST", "/v1/petitions/{petition_id}/returns"): (_REVIEWERS, 201, _RETURN),
+    ("GET", "/v1/matters/{matter_id}"): (_EVERYONE, 200, None),
+    ("POST", "/v1/matters/{matter_id}/split"): (_REVIEWERS, 201, _SPLIT),
     ("GET", "/v1/taxonomy"): (_EVERYONE, 200, None),
     ("GET", "/v1/units"): (_EVERYONE, 200, None),
     ("GET", "/v1/models/active"): (_EVERYONE, 200, None),
@@ -43,28 +46,42 @@ def test_every_endpoint_has_its_line_in_the_matrix(app):
     assert documented == set(_MAY) | _OPEN
 
 
-def test_roles_on_every_endpoint(http):
-    petition = http.submit(_TEXT)
-    http.post(f"/v1/petitions/{petition}/decisions", _DECISION)
+@pytest.fixture
+def ids(http):
+    """A petition that was decided on, and the matter it is on with a copy of it."""
+    petition, copy = http.submit(_TEXT), http.submit(_TEXT)
+    http.post(f"/v1/petitions/{copy}/decisions", _DECISION)
+    http.post(f"/v1/petitions/{petition}/decisions", _DECISION | {"links": [{"id": copy, "confirmed": True}]})
+    matter = http.get(f"/v1/petitions/{petition}").json()["matter"]["id"]
+    return {"petition_id": petition, "matter_id": matter, "copy": copy}
+
+
+def _request(http, method, path, role, body, ids):
+    if body is _SPLIT:
+        body = body | {"petitions": [ids["petition_id"]]}
+    return http.request(method, path.format(**ids), role, json=body)
+
+
+def test_roles_on_every_endpoint(http, ids):
     expected, found = {}, {}
     for (method, path), (allowed, status, body) in _MAY.items():
         for role in _EVERYONE:
             case = (method, path, role)
             expected[case] = (status, "") if role in allowed else (403, "forbidden")
-            found[case] = http.outcome(
-                http.request(method, path.format(petition_id=petition), role, json=body)
-            )
+            found[case] = http.outcome(_request(http, method, path, role, body, ids))
+            if body is _SPLIT:  # joined again for the next role
+                again = {"links": [{"id": ids["copy"], "confirmed": True}]}
+                http.post(f"/v1/petitions/{ids['petition_id']}/decisions", again)
     assert found == expected
 
 
-def test_no_valid_credential_opens_nothing(http, rows):
-    petition = http.submit(_TEXT)
+def test_no_valid_credential_opens_nothing(http, rows, ids):
     assert [role for role in _NOBODY if role and not http.keys[role]] == []  # made now, not while counting
     before = rows()
     expected, found = {}, {}
     for (method, path), (_, _, body) in _MAY.items():
         for role in _NOBODY:
-            answer = http.request(method, path.format(petition_id=petition), role, json=body)
+            answer = _request(http, method, path, role, body, ids)
             case = (method, path, _NOBODY[role])
             expected[case] = (401, "unauthenticated", "Bearer")
             found[case] = (*http.outcome(answer), answer.headers.get("WWW-Authenticate"))
@@ -135,6 +152,20 @@ def test_disabling_a_user_closes_all_their_keys_and_no_others(service):
             with pytest.raises(UnauthenticatedError, match="停用"):
                 authenticate(connection, key)
         assert authenticate(connection, kept) == stays
+
+
+def test_only_a_unit_user_has_a_unit_and_must_have_one(service):
+    for role in Role:
+        with service.store.write() as connection:
+            if role is Role.UNIT:
+                user = add_user(connection, "承办", role, "ecology")
+                assert authenticate(connection, new_key(connection, user.id)) == user
+                assert find_user(connection, "承办").unit == "ecology"
+                with pytest.raises(InputError, match="--unit"):
+                    add_user(connection, "无单位", role)
+            else:
+                with pytest.raises(InputError, match="--unit"):
+                    add_user(connection, f"有单位{role}", role, "ecology")
 
 
 def test_names_are_taken_once(service):

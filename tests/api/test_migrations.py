@@ -8,10 +8,24 @@ import numpy as np
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import BigInteger, column, delete, insert, inspect, select, table, text, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    MetaData,
+    Table,
+    column,
+    delete,
+    insert,
+    inspect,
+    select,
+    table,
+    text,
+    update,
+)
 
-from api.decisions import Choice, LinkVerdict, decide, get_links, get_original, send_back
+from api.decisions import Choice, LinkVerdict, decide, get_links, get_one, get_original, send_back
 from api.intake import submit
+from api.matters import split_matter
 from api.store.migrations.run import upgrade
 from api.store.session import HEAD, Store
 from api.store.tables import (
@@ -19,6 +33,8 @@ from api.store.tables import (
     link_decisions,
     link_terms,
     links,
+    matter_events,
+    matter_members,
     metadata,
     petitioner_keys,
     petitions,
@@ -198,6 +214,59 @@ def test_the_link_index_is_carried_over(store):
         assert found.all() == [(7, 0, "{}"), (9, 0, "{}"), (10, 1, "{}")]
 
 
+def test_links_confirmed_before_there_were_matters_become_matters(store):
+    moment = datetime(2026, 3, 4, tzinfo=UTC)
+    with store.write() as connection:
+        upgrade(connection, "0002")
+        plain = Table("users", MetaData(), *(Column(name) for name in ("id", "name", "role")))
+        row = _petition_row(moment) | {"term_hashes": b"", "term_counts": b""}
+        old_petitions = Table("petitions", MetaData(), *(Column(name) for name in row))
+        stamp = {"created_at": moment.isoformat(sep=" ") if store.is_sqlite else moment}
+        user = {"id": "u1", "name": "王", "role": "admin"} | stamp
+        plain.append_column(Column("created_at"))
+        connection.execute(insert(plain).values(user))
+        connection.execute(insert(old_petitions), [row | stamp | {"id": f"p{n}"} for n in range(7)])
+        for number, (one, other, said) in enumerate(
+            [(1, 0, (True,)), (2, 1, (False, True)), (3, 2, (True, False)), (4, 3, ()), (6, 5, (True,))], 1
+        ):
+            connection.execute(
+                insert(links).values(
+                    petition_id=f"p{one}",
+                    other_id=f"p{other}",
+                    kind="k",
+                    score=1,
+                    evidence="{}",
+                    created_at=moment,
+                )
+            )
+            for confirmed in said:
+                connection.execute(
+                    insert(link_decisions).values(
+                        link_id=number, confirmed=confirmed, user_id="u1", created_at=moment
+                    )
+                )
+    store.migrate()
+    with store.read() as connection:
+        members = connection.execute(select(matter_members)).all()
+        events = connection.execute(
+            select(
+                matter_events.c.petition_id,
+                matter_events.c.matter_id,
+                matter_events.c.event,
+                links.c.petition_id,
+                links.c.other_id,
+            )
+            .join(link_decisions, link_decisions.c.id == matter_events.c.link_decision_id)
+            .join(links, links.c.id == link_decisions.c.link_id)
+        ).all()
+    groups = {matter: {p for p, m in members if m == matter} for _, matter in members}
+    assert sorted(map(sorted, groups.values())) == [["p0", "p1", "p2"], ["p5", "p6"]]
+    assert {(petition, matter) for petition, matter, *_ in events} == set(map(tuple, members))
+    assert all(event == "joined" and petition in ends for petition, _, event, *ends in events)
+    with pytest.raises(StoreError), store.write() as connection:
+        connection.execute(text("DELETE FROM matter_events"))
+
+
 def test_an_upgrade_that_fails_leaves_the_database_as_it_was(store):
     _at_first_revision(store)
     with store.write() as connection:
@@ -251,16 +320,16 @@ def test_migrating_twice_changes_nothing(store):
 
 
 @pytest.fixture
-def full_history(service):
+def full_history(service, administrator):
     """A service whose every append-only table has a row."""
-    with service.store.read() as connection:
-        user = connection.execute(select(users.c.id)).scalar_one()
+    user = administrator
     first, second = (submit(service, Petition("", "烧烤店油烟", _TEXT), user).petition_id for _ in range(2))
-    (link,) = get_links(service, second)
+    (link,) = get_links(service, second, user)
     assert link["id"] == first
     decide(service, second, Choice(category="040206", unit="城管局", links=(LinkVerdict(first, True),)), user)
     send_back(service, second, "城管局", "不归我们管", user)
     get_original(service, second, user)
+    split_matter(service, get_one(service, second, user)["matter"]["id"], {second}, "不是同一家店", user)
     return service
 
 
@@ -274,7 +343,7 @@ def test_append_only_tables_refuse_update_and_delete(full_history, rows):
             with pytest.raises(StoreError) as caught, store.write() as connection:
                 connection.execute(statement)
             refused[name, type(statement)] = str(caught.value)
-    assert len(refused) == 12
+    assert len(refused) == 2 * len(APPEND_ONLY) == 18
     assert rows() == before
     assert all(table not in message for message in refused.values() for table in APPEND_ONLY)
 

@@ -27,16 +27,21 @@ _schema = schemathesis.openapi.from_asgi("/v1/openapi.json", _front)
 
 
 @pytest.fixture
-def petition(http, app) -> str:
+def ids(http, app) -> dict[str, str]:
+    """A petition and the matter it is on with a copy of it."""
     _front.app = app
-    return http.submit("楼下烧烤店油烟直接排进楼道。")
+    petition, copy = (http.submit("楼下烧烤店油烟直接排进楼道。") for _ in range(2))
+    confirmed = {"links": [{"id": copy, "confirmed": True}]}
+    answer = http.post(f"/v1/petitions/{petition}/decisions", confirmed).json()
+    return {"petition_id": petition, "matter_id": answer["matter"]["id"]}
 
 
 @_schema.parametrize()
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
-def test_made_up_requests(case, petition, keys):
-    if len(str(case.path_parameters.get("petition_id", ""))) > 1:
-        case.path_parameters["petition_id"] = petition  # else nearly all of them would only be unknown
+def test_made_up_requests(case, ids, keys):
+    for name, id_ in ids.items():
+        if len(str(case.path_parameters.get(name, ""))) > 1:
+            case.path_parameters[name] = id_  # else nearly all of them would only be unknown
     answer = case.call(headers={"Authorization": f"Bearer {keys['admin']}"})
     assert answer.status_code < 500
     if answer.status_code >= 400:

@@ -69,10 +69,9 @@ def test_a_use_case_that_breaks_off_leaves_nothing(service, rows):
     assert rows() == before
 
 
-def test_a_stored_petition_is_there_for_the_next_process(service, settings):
-    user = _any_user(service)
+def test_a_stored_petition_is_there_for_the_next_process(service, settings, administrator):
     petition = Petition("", "", "厂里三个月没有发工资，请帮忙追讨。", Petitioner(phone="13971234567"))
-    accepted = submit(service, petition, user)
+    accepted = submit(service, petition, administrator)
     service.close()
     other = Store(settings.url)
     try:
@@ -126,8 +125,3 @@ def test_sqlite_keeps_what_it_acknowledged_through_a_power_cut(service):
             for name in ("journal_mode", "synchronous", "foreign_keys")
         }
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
-
-
-def _any_user(service):
-    with service.store.read() as connection:
-        return connection.execute(select(users.c.id).limit(1)).scalar_one()

@@ -31,9 +31,11 @@ from classifier.links.terms import (
     TermWeights,
     link_entry,
     link_terms,
+    pack,
     resemblance,
     shingles,
     term_hash,
+    unpack,
 )
 from classifier.petition import Link, LinkKind, Petition, Petitioner
 from classifier.predict import predict
@@ -457,3 +459,24 @@ def test_shared_passages_stand_in_both_texts(before: str, shared: str, after: st
     common = shingles(shared)[2]
     if len(common) >= 8 and common in plain_left and common in plain_right:
         assert max(len(shingles(passage.text)[2]) for passage in passages) >= 8
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_packed_entries_come_back_whole(entries: list[LinkEntry], data: st.DataObject) -> None:
+    entry = data.draw(st.sampled_from(entries))
+    again = unpack(entry.id, entry.text, entry.keys, pack(entry))
+    assert (again.hashes == entry.hashes).all()
+    assert (again.counts == entry.counts).all()
+    for name in ("id", "text", "keys", "title_length", "rare", "facts", "categories", "received"):
+        assert getattr(again, name) == getattr(entry, name)
+
+
+def test_the_first_packed_form_is_read_and_an_unknown_one_refused(entries: list[LinkEntry]) -> None:
+    entry = entries[0]
+    first = b"\1" + len(entry.hashes).to_bytes(4, "little") + entry.hashes.tobytes() + entry.counts.tobytes()
+    again = unpack("x", entry.text, {}, first)
+    assert (again.hashes == entry.hashes).all()
+    assert again.rare == ()
+    with pytest.raises(ValueError, match="another version"):
+        unpack("x", entry.text, {}, b"\x09" + first[1:])

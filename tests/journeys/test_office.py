@@ -83,6 +83,19 @@ def test_a_user_from_first_key_to_the_door(fenban) -> None:
     assert first.encode() not in (fenban.folder / "data" / "fenban.db").read_bytes()
 
 
+def test_a_user_of_a_unit(fenban) -> None:
+    """The unit may be given by any of its names; what is kept is its id."""
+    key = fenban("users", "add", "承办甲", "--role", "unit", "--unit", "城管局").text.strip()
+    store = Store(f"sqlite:///{fenban.folder / 'data' / 'fenban.db'}")
+    with store.read() as connection:
+        user = authenticate(connection, key)
+    store.close()
+    assert (user.role, user.unit) == (Role.UNIT, "urban_management")
+    assert "不存在的局" in fenban.refuses("users", "add", "乙", "--role", "unit", "--unit", "不存在的局")
+    assert "--unit" in fenban("users", "add", "丙", "--role", "unit", code=2).said
+    assert "--unit" in fenban("users", "add", "丁", "--role", "intake", "--unit", "城管局", code=2).said
+
+
 # --- models -------------------------------------------------------------------------------------------------
 
 
