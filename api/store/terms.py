@@ -8,9 +8,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Table, any_, func, insert, literal, select, text
-from sqlalchemy import tuple_ as tuple_of
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    Text,
+    any_,
+    bindparam,
+    func,
+    insert,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from api.store.tables import link_terms, petitioner_keys, petitions
@@ -29,68 +43,87 @@ class DatabaseHistory:
         """`table` holds the index."""
         self._connection = connection
         self._table = table
+        self._sqlite = _is_sqlite(connection)
 
     def candidates(self, entry: LinkEntry, weights: TermWeights) -> list[LinkEntry]:
         return search(self, entry, weights)
 
     def stored(self) -> int:
         """The last running number: counting rows would read them all, and gaps in the numbers are few."""
-        return self._connection.execute(select(func.max(petitions.c.seq))).scalar() or 0
+        return self._connection.execute(_LAST).scalar() or 0
 
     def postings(self, terms: Sequence[int]) -> Mapping[int, Posting]:
-        if not terms:
-            return {}
-        table = self._table.c
-        query = select(table.term, table.df, table.seqs).where(_among(self._connection, table.term, terms))
-        return {row.term: Posting(row.df, row.seqs) for row in self._connection.execute(query)}
+        rows = self._among(_queries(self._table, self._sqlite).postings, terms)
+        return {term: Posting(df, seqs) for term, df, seqs in rows}
 
     def same_key(self, entry: LinkEntry) -> Sequence[int]:
-        if not entry.keys:
-            return []
-        pairs = [(kind, bytes.fromhex(digest)) for kind, digest in entry.keys.items()]
-        query = (
-            select(petitioner_keys.c.seq)
-            .distinct()
-            .where(tuple_of(petitioner_keys.c.kind, petitioner_keys.c.digest).in_(pairs))
-            .order_by(petitioner_keys.c.seq.desc())
-            .limit(KEY_CAP)
-        )
-        return self._connection.execute(query).scalars().all()
+        found: set[int] = set()
+        for kind, digest in entry.keys.items():
+            values = {"kind": kind, "digest": bytes.fromhex(digest)}
+            found.update(self._connection.execute(_OF_KEY, values).scalars())
+        return sorted(found, reverse=True)[:KEY_CAP]
 
     def views(self, seqs: Sequence[int]) -> Mapping[int, LinkEntry]:
         """Without texts and keys: reading 200 texts takes longer than all else."""
-        if not seqs:
-            return {}
-        query = select(petitions.c.seq, petitions.c.id, petitions.c.link_view).where(
-            _among(self._connection, petitions.c.seq, seqs)
-        )
-        found = {}
-        for row in self._connection.execute(query):
-            view = _unpacked(row.id, "", {}, row.link_view)
-            if view is not None:
-                found[row.seq] = view
-        return found
+        rows = self._among(_queries(self._table, self._sqlite).views, seqs)
+        unpacked = ((seq, _unpacked(petition_id, "", {}, view)) for seq, petition_id, view in rows)
+        return {seq: view for seq, view in unpacked if view is not None}
 
     def entries(self, seqs: Sequence[int]) -> Mapping[int, LinkEntry]:
-        if not seqs:
-            return {}
+        queries = _queries(self._table, self._sqlite)
         keys: dict[int, dict[str, str]] = {}
-        for seq, kind, digest in self._connection.execute(
-            select(petitioner_keys.c.seq, petitioner_keys.c.kind, petitioner_keys.c.digest).where(
-                _among(self._connection, petitioner_keys.c.seq, seqs)
-            )
-        ):
+        for seq, kind, digest in self._among(queries.keys, seqs):
             keys.setdefault(seq, {})[kind] = digest.hex()
-        query = select(
-            petitions.c.seq, petitions.c.id, petitions.c.link_view, petitions.c.title, petitions.c.text
-        ).where(_among(self._connection, petitions.c.seq, seqs))
         found = {}
-        for row in self._connection.execute(query):
-            words = f"{row.title}\n{row.text}"
-            entry = _unpacked(row.id, words, keys.get(row.seq, {}), row.link_view)
+        for seq, petition_id, view, title, words in self._among(queries.entries, seqs):
+            entry = _unpacked(petition_id, f"{title}\n{words}", keys.get(seq, {}), view)
             if entry is not None:
-                found[row.seq] = entry
+                found[seq] = entry
         return found
+
+    def _among(self, query: Select[Any], values: Sequence[int]) -> Sequence[Any]:
+        if not values:
+            return []
+        given = json.dumps(list(values)) if self._sqlite else list(values)
+        return self._connection.execute(query, {"values": given}).all()
+
+
+class _Queries(NamedTuple):
+    """Each takes the numbers it asks about as one parameter, `values`: a list of hundreds costs no more than a list of one."""
+
+    postings: Select[Any]
+    views: Select[Any]
+    entries: Select[Any]
+    keys: Select[Any]
+
+
+@cache
+def _queries(table: Table, sqlite: bool) -> _Queries:
+    """Built once: putting them together takes longer than the database takes to answer."""
+    each = func.json_each(bindparam("values", type_=Text)).table_valued("value")
+
+    def among(column: ColumnElement[int]) -> ColumnElement[bool]:
+        if sqlite:
+            return column.in_(select(each.c.value))
+        return column == any_(bindparam("values", type_=ARRAY(BigInteger)))
+
+    terms, stored, keys = table.c, petitions.c, petitioner_keys.c
+    return _Queries(
+        select(terms.term, terms.df, terms.seqs).where(among(terms.term)),
+        select(stored.seq, stored.id, stored.link_view).where(among(stored.seq)),
+        select(stored.seq, stored.id, stored.link_view, stored.title, stored.text).where(among(stored.seq)),
+        select(keys.seq, keys.kind, keys.digest).where(among(keys.seq)),
+    )
+
+
+_LAST = select(func.max(petitions.c.seq))
+# One key a query: read backwards along the primary key, however many petitions an agent filed.
+_OF_KEY = (
+    select(petitioner_keys.c.seq)
+    .where(petitioner_keys.c.kind == bindparam("kind"), petitioner_keys.c.digest == bindparam("digest"))
+    .order_by(petitioner_keys.c.seq.desc())
+    .limit(KEY_CAP)
+)
 
 
 class IndexWriter(DatabaseHistory):
@@ -122,21 +155,25 @@ class IndexWriter(DatabaseHistory):
         return {term: self._lists.by_term[term] for term in terms if term in self._lists.by_term}
 
     def add(self, seq: int, entry: LinkEntry) -> None:
-        """File a stored petition. Raises nothing of its own; call `flush` before the transaction ends."""
-        terms, exact = filed_under(entry, self._weights)
-        filed = [*terms, exact] if exact is not None else terms
-        self.postings(filed)
-        self._lists.file(seq, terms, exact)
-        self._changed.update(filed)
-        self._last = seq
-        if entry.keys:
-            self._connection.execute(
-                insert(petitioner_keys),
-                [
-                    {"kind": kind, "digest": bytes.fromhex(digest), "seq": seq}
-                    for kind, digest in entry.keys.items()
-                ],
-            )
+        """File a stored petition; call `flush` before the transaction ends."""
+        self.add_all([(seq, entry)])
+
+    def add_all(self, filed: Sequence[tuple[int, LinkEntry]]) -> None:
+        """File stored petitions, in rising order, with one read of what is known of all their terms."""
+        under = [(seq, *filed_under(entry, self._weights)) for seq, entry in filed]
+        touched = {term for _, terms, _ in under for term in terms} | {e for *_, e in under if e is not None}
+        self.postings(list(touched))
+        self._changed |= touched
+        for seq, terms, exact in under:
+            self._lists.file(seq, terms, exact)
+            self._last = seq
+        keys = [
+            {"kind": kind, "digest": bytes.fromhex(digest), "seq": seq}
+            for seq, entry in filed
+            for kind, digest in entry.keys.items()
+        ]
+        if keys:
+            self._connection.execute(insert(petitioner_keys), keys)
 
     def flush(self) -> None:
         """Write the postings that changed, in one statement."""
@@ -146,7 +183,7 @@ class IndexWriter(DatabaseHistory):
         rows = [(term, *self._lists.by_term[term]) for term in changed]
         name = self._table.name
         keep = "ON CONFLICT (term) DO UPDATE SET df = excluded.df, seqs = excluded.seqs"
-        if _is_sqlite(self._connection):
+        if self._sqlite:
             self._connection.exec_driver_sql(
                 f"INSERT INTO {name} (term, df, seqs) VALUES (?, ?, ?) {keep}",  # noqa: S608  a table of ours
                 rows,
@@ -181,11 +218,3 @@ def _unpacked(petition_id: str, words: str, keys: Mapping[str, str], view: bytes
 
 def _is_sqlite(connection: Connection) -> bool:
     return connection.dialect.name == "sqlite"
-
-
-def _among(connection: Connection, column: ColumnElement[int], values: Sequence[int]) -> ColumnElement[bool]:
-    """`column` is one of the values, as one parameter: a list of hundreds costs no more to compile than a list of one."""
-    if _is_sqlite(connection):
-        each = func.json_each(json.dumps(list(values))).table_valued("value")
-        return column.in_(select(each.c.value))
-    return column == any_(literal(list(values), ARRAY(BigInteger)))
