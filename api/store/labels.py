@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, func, insert, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, exists, func, insert, select
 
 from api.store.petitions import RETURNED, now, storable
 from api.store.tables import (
@@ -53,10 +53,13 @@ def add_link_decision(
 ) -> None:
     """Raises NotFoundError when no such link was suggested, in either direction."""
     link_id = connection.execute(
-        select(links.c.id).where(
+        select(links.c.id)
+        .where(
             ((links.c.petition_id == petition_id) & (links.c.other_id == other_id))
             | ((links.c.petition_id == other_id) & (links.c.other_id == petition_id))
         )
+        .order_by(links.c.id.desc())
+        .limit(1)
     ).scalar()
     if link_id is None:
         raise NotFoundError("这两件之间没有可认定的关联。请先查看该件的关联列表。")
@@ -65,24 +68,36 @@ def add_link_decision(
     )
 
 
+def holds() -> ColumnElement[bool]:
+    """Of the rows of `links` those that hold now: of the run that their later petition is at, or decided on by a person."""
+    run = select(petitions.c.link_run).where(petitions.c.id == links.c.petition_id)
+    decided = exists().where(link_decisions.c.link_id == links.c.id)
+    return (links.c.run == run.correlate(links).scalar_subquery()) | decided.correlate(links)
+
+
 def links_of(connection: Connection, petition_id: str) -> Sequence[RowMapping]:
-    """Links in both directions with their latest verdict (None while undecided), best first."""
+    """Links that hold, in both directions, with their latest verdict (None while undecided), best first, each pair once."""
     latest = (
         select(link_decisions.c.link_id, func.max(link_decisions.c.id).label("id"))
         .group_by(link_decisions.c.link_id)
         .subquery()
     )
-    return (
+    rows = (
         connection.execute(
             select(links, link_decisions.c.confirmed)
             .outerjoin(latest, latest.c.link_id == links.c.id)
             .outerjoin(link_decisions, link_decisions.c.id == latest.c.id)
-            .where((links.c.petition_id == petition_id) | (links.c.other_id == petition_id))
-            .order_by(links.c.score.desc(), links.c.id)
+            .where((links.c.petition_id == petition_id) | (links.c.other_id == petition_id), holds())
+            # What was decided on while a relink suggested it anew counts, not the suggestion.
+            .order_by(link_decisions.c.confirmed.is_(None), links.c.score.desc(), links.c.id)
         )
         .mappings()
         .all()
     )
+    pairs: dict[frozenset[str], RowMapping] = {}
+    for row in rows:
+        pairs.setdefault(frozenset((row["petition_id"], row["other_id"])), row)
+    return sorted(pairs.values(), key=lambda row: (-row["score"], row["id"]))
 
 
 def history_of(connection: Connection, petition_id: str) -> dict[str, Sequence[RowMapping]]:

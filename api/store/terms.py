@@ -34,6 +34,8 @@ from classifier.links.terms import LinkEntry, TermWeights, unpack
 # The number of the lock under which PostgreSQL's writers take turns; any fixed one does. Patience as with SQLite.
 _TURN = 0x66656E62616E
 _PATIENCE_MILLISECONDS = 10_000
+# Above every sequence number.
+_NO_LIMIT = 2**62
 
 
 class DatabaseHistory:
@@ -43,7 +45,8 @@ class DatabaseHistory:
         """`table` holds the index."""
         self._connection = connection
         self._table = table
-        self._sqlite = _is_sqlite(connection)
+        self._sqlite = is_sqlite(connection)
+        self._below = _NO_LIMIT
 
     def candidates(self, entry: LinkEntry, weights: TermWeights) -> list[LinkEntry]:
         return search(self, entry, weights)
@@ -59,7 +62,7 @@ class DatabaseHistory:
     def same_key(self, entry: LinkEntry) -> Sequence[int]:
         found: set[int] = set()
         for kind, digest in entry.keys.items():
-            values = {"kind": kind, "digest": bytes.fromhex(digest)}
+            values = {"kind": kind, "digest": bytes.fromhex(digest), "below": self._below}
             found.update(self._connection.execute(_OF_KEY, values).scalars())
         return sorted(found, reverse=True)[:KEY_CAP]
 
@@ -120,7 +123,11 @@ _LAST = select(func.max(petitions.c.seq))
 # One key a query: read backwards along the primary key, however many petitions an agent filed.
 _OF_KEY = (
     select(petitioner_keys.c.seq)
-    .where(petitioner_keys.c.kind == bindparam("kind"), petitioner_keys.c.digest == bindparam("digest"))
+    .where(
+        petitioner_keys.c.kind == bindparam("kind"),
+        petitioner_keys.c.digest == bindparam("digest"),
+        petitioner_keys.c.seq < bindparam("below", type_=BigInteger),
+    )
     .order_by(petitioner_keys.c.seq.desc())
     .limit(KEY_CAP)
 )
@@ -133,13 +140,20 @@ class IndexWriter(DatabaseHistory):
     ends: of two who store the same text at once, the second sees the first.
     """
 
-    def __init__(self, connection: Connection, weights: TermWeights, table: Table = link_terms) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        weights: TermWeights,
+        table: Table = link_terms,
+        last: int | None = None,
+    ) -> None:
+        """With `last`, the last petition filed, no turn is taken: for an index that nobody else writes."""
         super().__init__(connection, table)
         self._weights = weights
         self._lists = PostingLists()
         self._read: set[int] = set()
         self._changed: set[int] = set()
-        self._last: int | None = None
+        self._last = last
 
     def stored(self) -> int:
         if self._last is None:
@@ -159,14 +173,8 @@ class IndexWriter(DatabaseHistory):
         self.add_all([(seq, entry)])
 
     def add_all(self, filed: Sequence[tuple[int, LinkEntry]]) -> None:
-        """File stored petitions, in rising order, with one read of what is known of all their terms."""
-        under = [(seq, *filed_under(entry, self._weights)) for seq, entry in filed]
-        touched = {term for _, terms, _ in under for term in terms} | {e for *_, e in under if e is not None}
-        self.postings(list(touched))
-        self._changed |= touched
-        for seq, terms, exact in under:
-            self._lists.file(seq, terms, exact)
-            self._last = seq
+        """File stored petitions, in rising order."""
+        self.file_all(filed)
         keys = [
             {"kind": kind, "digest": bytes.fromhex(digest), "seq": seq}
             for seq, entry in filed
@@ -175,8 +183,19 @@ class IndexWriter(DatabaseHistory):
         if keys:
             self._connection.execute(insert(petitioner_keys), keys)
 
-    def flush(self) -> None:
-        """Write the postings that changed, in one statement."""
+    def file_all(self, filed: Sequence[tuple[int, LinkEntry]]) -> None:
+        """The postings alone, with one read of what is known of all their terms."""
+        under = [(seq, *filed_under(entry, self._weights)) for seq, entry in filed]
+        touched = {term for _, terms, _ in under for term in terms} | {e for *_, e in under if e is not None}
+        self.postings(list(touched))
+        self._changed |= touched
+        for seq, terms, exact in under:
+            self._lists.file(seq, terms, exact)
+            self._last = seq
+
+    def flush(self, connection: Connection | None = None) -> None:
+        """Write the postings that changed, in one statement, on `connection` where that is not the one that reads."""
+        connection = connection or self._connection
         changed = sorted(self._changed)
         if not changed:
             return
@@ -184,14 +203,14 @@ class IndexWriter(DatabaseHistory):
         name = self._table.name
         keep = "ON CONFLICT (term) DO UPDATE SET df = excluded.df, seqs = excluded.seqs"
         if self._sqlite:
-            self._connection.exec_driver_sql(
+            connection.exec_driver_sql(
                 f"INSERT INTO {name} (term, df, seqs) VALUES (?, ?, ?) {keep}",  # noqa: S608  a table of ours
                 rows,
             )
         else:
             terms, dfs, seqs = map(list, zip(*rows, strict=True))
             columns = "unnest(CAST(:terms AS bigint[]), CAST(:dfs AS integer[]), CAST(:seqs AS bytea[]))"
-            self._connection.execute(
+            connection.execute(
                 text(f"INSERT INTO {name} (term, df, seqs) SELECT * FROM {columns} {keep}"),  # noqa: S608
                 {"terms": terms, "dfs": dfs, "seqs": seqs},
             )
@@ -203,7 +222,7 @@ def take_turn(connection: Connection) -> None:
 
     SQLite has one writer at a time anyway.
     """
-    if not _is_sqlite(connection):
+    if not is_sqlite(connection):
         connection.execute(text(f"SET LOCAL lock_timeout = {_PATIENCE_MILLISECONDS}"))
         connection.execute(select(func.pg_advisory_xact_lock(_TURN)))
 
@@ -216,5 +235,5 @@ def _unpacked(petition_id: str, words: str, keys: Mapping[str, str], view: bytes
         return None
 
 
-def _is_sqlite(connection: Connection) -> bool:
+def is_sqlite(connection: Connection) -> bool:
     return connection.dialect.name == "sqlite"
