@@ -3,7 +3,8 @@
 Fills a temporary SQLite file and a scratch schema of a PostgreSQL database with the invented archive of bench/archive.py, row for row as
 intake does (text, packed view, sealed original of the usual length, keys, postings), without classifying anything. A look-up is all of
 find_links: index, views, texts, scores, evidence. `found` is the share of planted repeats whose original is among the candidates
-that are scored; an unfiled petition is asked for time. Beside it, up to 100,000: TF-IDF against every text (scikit-learn),
+that are scored; an unfiled petition is asked for time, `own ms` being the 99th percentile of this process's own work, the database
+server's left out. Beside it, up to 100,000: TF-IDF against every text (scikit-learn),
 MinHash LSH (datasketch, rensa; 128 permutations of the words) and pg_trgm, on the same texts.
 
 Run: python -m bench.links_scale [SIZE …] [--postgres URL] [--posted N] [--no-sqlite] [--no-others]
@@ -22,6 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from sqlalchemy import create_engine, insert, make_url, text
@@ -33,7 +35,7 @@ from api.store.terms import DatabaseHistory, IndexWriter
 from bench.archive import KINDS, Archive, Made, planted
 from bench.shared_data import ROOT
 from classifier.bundle import load_bundle
-from classifier.features import distinct
+from classifier.features import Document, distinct
 from classifier.links.find import find_links
 from classifier.links.terms import LinkEntry, TermWeights, pack, shingles
 from classifier.registry import Registry
@@ -45,6 +47,8 @@ _SEALED_BYTES = 6  # of a character: JSON in ASCII, then AES-GCM
 _OTHERS_UP_TO = 100_000
 
 Planted = Sequence[tuple[Made, str, Made]]
+Milliseconds = np.typing.NDArray[np.float64]
+T = TypeVar("T")
 
 
 class Posted(TermWeights):
@@ -66,22 +70,24 @@ class Row:
     size: int
     what: str
     inserts: float
-    milliseconds: np.typing.NDArray[np.float64]
+    milliseconds: Milliseconds
+    processor: Milliseconds
     index_bytes: float
     found: dict[str, float]
     answered: float
 
     def __str__(self) -> str:
         p50, p99 = np.percentile(self.milliseconds, [50, 99])
+        own = np.percentile(self.processor, 99)
         kinds = "  ".join(f"{self.found[kind]:9.3f}" for kind in KINDS)
         return (
-            f"{self.size:9,}  {self.what:22}  {self.inserts:9,.0f}  {p50:8.1f}  {p99:8.1f}  {self.index_bytes:8,.0f}  {kinds}"
+            f"{self.size:9,}  {self.what:22}  {self.inserts:9,.0f}  {p50:8.1f}  {p99:8.1f}  {own:8.1f}  {self.index_bytes:8,.0f}  {kinds}"
             f"  {self.answered:9.1f}"
         )
 
 
 HEAD = (
-    f"{'size':>9}  {'':22}  {'inserts/s':>9}  {'p50 ms':>8}  {'p99 ms':>8}  {'bytes':>8}  "
+    f"{'size':>9}  {'':22}  {'inserts/s':>9}  {'p50 ms':>8}  {'p99 ms':>8}  {'own ms':>8}  {'bytes':>8}  "
     + "  ".join(f"{kind:>9}" for kind in KINDS)
     + f"  {'answered':>9}"
 )
@@ -130,13 +136,13 @@ def _database(url: str, what: str, size: int, archive: Archive, weights: TermWei
     with store.read() as connection:
         query = _SQLITE_BYTES if store.is_sqlite else _POSTGRES_BYTES
         index_bytes = float(connection.execute(text(query)).scalar_one())
-    times, answered = [], []
-    for asked in _asked(archive):
-        entry, document = asked.entry(), asked.document
-        started = time.perf_counter()
+
+    def look_up(asked: tuple[LinkEntry, Document]) -> None:
         with store.read() as connection:
-            find_links(entry, document, DatabaseHistory(connection), weights)
-        times.append((time.perf_counter() - started) * 1e3)
+            find_links(*asked, DatabaseHistory(connection), weights)
+
+    times, own = _timed(look_up, [(made.entry(), made.document) for made in _asked(archive)])
+    answered = []
     repeats = planted(archive, size, _PLANTED)
     hits = []
     with store.read() as connection:
@@ -149,7 +155,8 @@ def _database(url: str, what: str, size: int, archive: Archive, weights: TermWei
         size,
         what,
         size / seconds,
-        np.array(times),
+        times,
+        own,
         index_bytes / size,
         _by_kind(repeats, hits),
         float(np.mean(answered)),
@@ -222,6 +229,16 @@ def _asked(archive: Archive, count: int = _ASKED) -> list[Made]:
     ]
 
 
+def _timed(ask: Callable[[T], object], questions: Sequence[T]) -> tuple[Milliseconds, Milliseconds]:
+    """Milliseconds of each question by the clock, and of this process's own work, which a busy machine does not lengthen."""
+    times = np.zeros((len(questions), 2))
+    for at, question in enumerate(questions):
+        started = time.perf_counter(), time.thread_time()
+        ask(question)
+        times[at] = time.perf_counter() - started[0], time.thread_time() - started[1]
+    return times[:, 0] * 1e3, times[:, 1] * 1e3
+
+
 def _by_kind(repeats: Planted, hits: Sequence[bool]) -> dict[str, float]:
     return {
         kind: float(np.mean([hit for (_, of, _), hit in zip(repeats, hits, strict=True) if of == kind]))
@@ -233,16 +250,12 @@ def _measured(
     size: int, what: str, seconds: float, archive: Archive, ask: Callable[[Made], Sequence[int]], asked: int
 ) -> Row:
     """Times and recall of another way to search; `ask` gives the numbers of the petitions it found."""
-    times = []
-    for made in _asked(archive, asked):
-        started = time.perf_counter()
-        ask(made)
-        times.append((time.perf_counter() - started) * 1e3)
+    times, own = _timed(ask, _asked(archive, asked))
     repeats = planted(archive, size, _PLANTED)
     answers = [ask(repeat) for _, _, repeat in repeats]
     hits = [original.number in answer for (original, _, _), answer in zip(repeats, answers, strict=True)]
     answered = float(np.mean([len(answer) for answer in answers]))
-    return Row(size, what, size / seconds, np.array(times), float("nan"), _by_kind(repeats, hits), answered)
+    return Row(size, what, size / seconds, times, own, float("nan"), _by_kind(repeats, hits), answered)
 
 
 def _tfidf(size: int, archive: Archive) -> Row:

@@ -20,19 +20,21 @@ from sqlalchemy import (
     Text,
     any_,
     bindparam,
+    cast,
     func,
     insert,
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, OID, REGCLASS
 
 from api.store.tables import link_terms, petitioner_keys, petitions
 from classifier.links.history import KEY_CAP, Posting, PostingLists, filed_under, search
 from classifier.links.terms import LinkEntry, TermWeights, unpack
 
-# The number of the lock under which PostgreSQL's writers take turns; any fixed one does. Patience as with SQLite.
-_TURN = 0x66656E62616E
+# PostgreSQL's writers take turns under a lock of this number and the petitions table's own: two schemas of a database do not
+# wait for each other. Patience as with SQLite.
+_TURN = 0x66656E62616E << 16
 _PATIENCE_MILLISECONDS = 10_000
 # Above every sequence number.
 _NO_LIMIT = 2**62
@@ -224,7 +226,8 @@ def take_turn(connection: Connection) -> None:
     """
     if not is_sqlite(connection):
         connection.execute(text(f"SET LOCAL lock_timeout = {_PATIENCE_MILLISECONDS}"))
-        connection.execute(select(func.pg_advisory_xact_lock(_TURN)))
+        own = cast(cast(cast(petitions.name, REGCLASS), OID), BigInteger)
+        connection.execute(select(func.pg_advisory_xact_lock(own + _TURN)))
 
 
 def _unpacked(petition_id: str, words: str, keys: Mapping[str, str], view: bytes) -> LinkEntry | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, make_url, select, text, update
 
 from api.decisions import get_links
 from api.intake import import_batch, import_keys, submit
@@ -247,6 +247,25 @@ def test_who_waits_too_long_for_a_turn_is_told_so(settings, service, monkeypatch
                 IndexWriter(late, weights).stored()
     finally:
         other.close()
+
+
+def test_two_schemas_of_a_database_do_not_wait_for_each_other(settings, service):
+    if service.store.is_sqlite:
+        pytest.skip("a file has no schemas")
+    other = make_url(settings.url).update_query_dict({"options": "-csearch_path=other"})
+    neighbour = Store(other.render_as_string(hide_password=False))
+    weights = service.live.engine().bundle.term_weights
+    with service.store.write() as connection:
+        connection.execute(text("CREATE SCHEMA other"))
+    try:
+        neighbour.migrate()
+        with service.store.write() as ours, neighbour.write() as theirs:
+            assert IndexWriter(ours, weights).stored() == 0
+            assert IndexWriter(theirs, weights).stored() == 0
+    finally:
+        neighbour.close()
+        with service.store.write() as connection:
+            connection.execute(text("DROP SCHEMA other CASCADE"))
 
 
 def test_keys_are_kept_as_raw_bytes(service):
