@@ -19,6 +19,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -27,6 +28,7 @@ from rich.progress import (
 
 from api.intake import import_batch, import_keys
 from api.live import Engine
+from api.relink import relink
 from api.service import open_service
 from api.settings import Settings, get_settings
 from classifier.bundle import Bundle, load_bundle
@@ -107,6 +109,19 @@ def import_file(path: Path, settings: Settings, mapping: list[str]) -> None:
     sys.stdout.write(f"导入完成：新增 {new} 件，已有 {known} 件。\n")
 
 
+def relink_database(settings: Settings) -> None:
+    """Make links anew with the active model, under a progress bar; a run cut off goes on where it stopped."""
+    service = open_service(settings)
+    try:
+        with Progress(*_columns(), console=_console) as bars:
+            bar = bars.add_task("重新关联", total=None)
+            last = relink(service, lambda done, total: bars.update(bar, completed=done, total=total))
+            count = int(bars.tasks[0].completed)
+    finally:
+        service.close()
+    sys.stdout.write(f"重新关联完成：{count} 件，模型 {last.model}。\n")
+
+
 def _bundle(model: Path | None) -> Bundle:
     return load_bundle(model or Registry(get_settings().models).active())
 
@@ -123,10 +138,9 @@ def _rows(path: Path, mapping: list[str], task: str) -> Iterator[Iterator[Petiti
     found = petitions(path, parse_mapping(mapping))
     # A file that cannot be read says so here, before any bar is drawn.
     first = list(islice(found, 1))
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
     rejects = _Rejects(path)
     total = count_rows(path) if path.is_file() else None
-    with Progress(*columns, console=_console) as bars, rejects:
+    with Progress(*_columns(), console=_console) as bars, rejects:
         bar = bars.add_task(task, total=total)
         yield _good(chain(first, found), rejects, lambda: bars.advance(bar))
         done = bars.tasks[0].completed
@@ -134,6 +148,10 @@ def _rows(path: Path, mapping: list[str], task: str) -> Iterator[Iterator[Petiti
     if rejects.count:
         note = f"{rejects.count} 行有误，已写入 {rejects.path}，其余照常处理。"
         _console.print(note, highlight=False, markup=False, soft_wrap=True)
+
+
+def _columns() -> tuple[ProgressColumn, ...]:
+    return (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
 
 
 def _good(found: Iterator[Any], rejects: _Rejects, tick: Callable[[], object]) -> Iterator[Petition]:

@@ -126,6 +126,18 @@ def import_(
 
 
 @app.command()
+def relink(
+    database_url: Annotated[str | None, typer.Option("--database-url", help="数据库地址")] = None,
+) -> None:
+    """换了模型之后，为数据库里的全部信访件重新查找关联；中断后重新运行会接着做，人认定过的关联不变。"""
+    from api.batch import relink_database
+    from api.settings import get_settings
+
+    settings = get_settings()
+    relink_database(settings.model_copy(update={"database_url": database_url}) if database_url else settings)
+
+
+@app.command()
 def serve(
     host: Annotated[str | None, typer.Option("--host", help="监听地址")] = None,
     port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="监听端口")] = None,

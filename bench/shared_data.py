@@ -20,13 +20,17 @@ def real(name: str) -> list[Petition]:
     return [item[1] for item in petitions(path) if not isinstance(item, Reject)]
 
 
-def seed() -> list[Petition]:
-    rows = [
+def seed_rows() -> list[dict[str, str]]:
+    """The rows of the seed corpus, fields as in corpora/README.md."""
+    return [
         json.loads(line)
         for file in sorted((ROOT / "corpora" / "seed").glob("*.jsonl"))
         for line in file.open(encoding="utf-8")
     ]
-    return [Petition(row["id"], row["title"], row["text"]) for row in rows]
+
+
+def seed() -> list[Petition]:
+    return [Petition(row["id"], row["title"], row["text"]) for row in seed_rows()]
 
 
 def some(count: int) -> tuple[list[Petition], str]:

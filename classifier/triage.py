@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date
 from itertools import islice
 
 from classifier.align import Alignment
@@ -82,7 +82,7 @@ def read(petition: Petition, tokeniser: Tokeniser, secret: bytes) -> Reading:
         warnings=_warnings(document),
         keys=identity_keys(petition.petitioner, secret),
         district=petition.district,
-        received=petition.received_at.date() if petition.received_at else None,
+        received=petition.received_at.astimezone(UTC).date() if petition.received_at else None,
     )
 
 
@@ -143,14 +143,25 @@ def triage_each(
 
 def entry_of(bundle: Bundle, predictions: Predictions, row: int, reading: Reading) -> LinkEntry:
     """What link search keeps of one petition of a batch."""
+    return entry_for(bundle, predictions, row, reading.id, reading.document, reading.keys, reading.received)
+
+
+def entry_for(
+    bundle: Bundle,
+    predictions: Predictions,
+    row: int,
+    petition_id: str,
+    document: Document,
+    keys: Mapping[str, str],
+    received: date | None,
+) -> LinkEntry:
+    """The same for a petition that was read before."""
     categories: list[tuple[str, float]] = []
     if bundle.category is not None and predictions.category is not None:
         probabilities = predictions.category[row]
         best = best_classes(probabilities, _LINK_CATEGORIES)
         categories = [(bundle.category.classes[i], float(probabilities[i])) for i in best]
-    return link_entry(
-        reading.id, reading.document, reading.keys, bundle.term_weights, categories, reading.received
-    )
+    return link_entry(petition_id, document, keys, bundle.term_weights, categories, received)
 
 
 def _with_evidence(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, func, insert, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, exists, func, insert, select
 
 from api.store.firewall import Viewer, previews
 from api.store.matters import verdicts_on
@@ -62,7 +62,7 @@ def add_link_decision(
             ((links.c.petition_id == petition_id) & (links.c.other_id == other_id))
             | ((links.c.petition_id == other_id) & (links.c.other_id == petition_id))
         )
-        .order_by(links.c.id)
+        .order_by(links.c.id.desc())
         .limit(1)
     ).scalar()
     if link_id is None:
@@ -75,15 +75,22 @@ def add_link_decision(
     return verdict
 
 
+def holds() -> ColumnElement[bool]:
+    """Of the rows of `links` those that hold now: of the run that their later petition is at, or decided on by a person."""
+    run = select(petitions.c.link_run).where(petitions.c.id == links.c.petition_id)
+    decided = exists().where(link_decisions.c.link_id == links.c.id)
+    return (links.c.run == run.correlate(links).scalar_subquery()) | decided.correlate(links)
+
+
 def links_of(connection: Connection, petition_id: str, viewer: Viewer) -> list[dict[str, Any]]:
-    """Links in both directions, best first, each pair once, with the latest verdict on the pair (None while undecided).
+    """Links that hold, in both directions, best first, each pair once, with the latest verdict on the pair (None while undecided).
 
     `id` is the other petition's. As far as `viewer` may see it.
     """
     verdicts = verdicts_on(connection, petition_id)
     rows = connection.execute(
         select(links)
-        .where((links.c.petition_id == petition_id) | (links.c.other_id == petition_id))
+        .where((links.c.petition_id == petition_id) | (links.c.other_id == petition_id), holds())
         .order_by(links.c.score.desc(), links.c.id)
     ).mappings()
     found: dict[str, dict[str, Any]] = {}

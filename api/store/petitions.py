@@ -16,7 +16,7 @@ from api.store.tables import access_log, idempotency, links, petitions, suggesti
 from api.store.terms import IndexWriter
 from classifier.errors import NotFoundError
 from classifier.links.terms import pack
-from classifier.petition import Petition, Triage
+from classifier.petition import Link, Petition, Triage
 from classifier.triage import Triaged
 
 PENDING, DECIDED, RETURNED = "待认定", "已认定", "已退回"
@@ -102,21 +102,20 @@ def add_petition(
         )
     )
     if answer.links:
-        connection.execute(
-            insert(links),
-            [
-                {
-                    "petition_id": petition.id,
-                    "other_id": link.id,
-                    "kind": link.kind.value,
-                    "score": link.score,
-                    "evidence": json.dumps(asdict(link.evidence), ensure_ascii=False),
-                    "created_at": moment,
-                }
-                for link in answer.links
-            ],
-        )
+        connection.execute(insert(links), [link_row(petition.id, link, moment) for link in answer.links])
     index.add(seq, entry)
+
+
+def link_row(petition_id: str, link: Link, moment: datetime) -> dict[str, Any]:
+    """A suggested link as a row of `links`."""
+    return {
+        "petition_id": petition_id,
+        "other_id": link.id,
+        "kind": link.kind.value,
+        "score": link.score,
+        "evidence": json.dumps(asdict(link.evidence), ensure_ascii=False),
+        "created_at": moment,
+    }
 
 
 def storable(text: str) -> str:

@@ -8,18 +8,41 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Table, any_, func, insert, literal, select, text
-from sqlalchemy import tuple_ as tuple_of
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    Text,
+    any_,
+    bindparam,
+    cast,
+    func,
+    insert,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, OID, REGCLASS
 
 from api.store.tables import link_terms, petitioner_keys, petitions
 from classifier.links.history import KEY_CAP, Posting, PostingLists, filed_under, search
 from classifier.links.terms import LinkEntry, TermWeights, unpack
 
-# The number of the lock under which PostgreSQL's writers take turns; any fixed one does. Patience as with SQLite.
-_TURN = 0x66656E62616E
+# PostgreSQL's writers take turns under a lock of this number and the petitions table's own: two schemas of a database do not
+# wait for each other. Patience as with SQLite.
+_TURN = 0x66656E62616E << 16
 _PATIENCE_MILLISECONDS = 10_000
+# Above every sequence number.
+_NO_LIMIT = 2**62
+
+
+def whole_text(title: str, text: str) -> str:
+    """Title and text as they were read together: without a title or without a text there is no line end between them."""
+    return f"{title}\n{text}" if title and text else title or text
 
 
 class DatabaseHistory:
@@ -29,68 +52,92 @@ class DatabaseHistory:
         """`table` holds the index."""
         self._connection = connection
         self._table = table
+        self._sqlite = is_sqlite(connection)
+        self._below = _NO_LIMIT
 
     def candidates(self, entry: LinkEntry, weights: TermWeights) -> list[LinkEntry]:
         return search(self, entry, weights)
 
     def stored(self) -> int:
         """The last running number: counting rows would read them all, and gaps in the numbers are few."""
-        return self._connection.execute(select(func.max(petitions.c.seq))).scalar() or 0
+        return self._connection.execute(_LAST).scalar() or 0
 
     def postings(self, terms: Sequence[int]) -> Mapping[int, Posting]:
-        if not terms:
-            return {}
-        table = self._table.c
-        query = select(table.term, table.df, table.seqs).where(_among(self._connection, table.term, terms))
-        return {row.term: Posting(row.df, row.seqs) for row in self._connection.execute(query)}
+        rows = self._among(_queries(self._table, self._sqlite).postings, terms)
+        return {term: Posting(df, seqs) for term, df, seqs in rows}
 
     def same_key(self, entry: LinkEntry) -> Sequence[int]:
-        if not entry.keys:
-            return []
-        pairs = [(kind, bytes.fromhex(digest)) for kind, digest in entry.keys.items()]
-        query = (
-            select(petitioner_keys.c.seq)
-            .distinct()
-            .where(tuple_of(petitioner_keys.c.kind, petitioner_keys.c.digest).in_(pairs))
-            .order_by(petitioner_keys.c.seq.desc())
-            .limit(KEY_CAP)
-        )
-        return self._connection.execute(query).scalars().all()
+        found: set[int] = set()
+        for kind, digest in entry.keys.items():
+            values = {"kind": kind, "digest": bytes.fromhex(digest), "below": self._below}
+            found.update(self._connection.execute(_OF_KEY, values).scalars())
+        return sorted(found, reverse=True)[:KEY_CAP]
 
     def views(self, seqs: Sequence[int]) -> Mapping[int, LinkEntry]:
         """Without texts and keys: reading 200 texts takes longer than all else."""
-        if not seqs:
-            return {}
-        query = select(petitions.c.seq, petitions.c.id, petitions.c.link_view).where(
-            _among(self._connection, petitions.c.seq, seqs)
-        )
-        found = {}
-        for row in self._connection.execute(query):
-            view = _unpacked(row.id, "", {}, row.link_view)
-            if view is not None:
-                found[row.seq] = view
-        return found
+        rows = self._among(_queries(self._table, self._sqlite).views, seqs)
+        unpacked = ((seq, _unpacked(petition_id, "", {}, view)) for seq, petition_id, view in rows)
+        return {seq: view for seq, view in unpacked if view is not None}
 
     def entries(self, seqs: Sequence[int]) -> Mapping[int, LinkEntry]:
-        if not seqs:
-            return {}
+        queries = _queries(self._table, self._sqlite)
         keys: dict[int, dict[str, str]] = {}
-        for seq, kind, digest in self._connection.execute(
-            select(petitioner_keys.c.seq, petitioner_keys.c.kind, petitioner_keys.c.digest).where(
-                _among(self._connection, petitioner_keys.c.seq, seqs)
-            )
-        ):
+        for seq, kind, digest in self._among(queries.keys, seqs):
             keys.setdefault(seq, {})[kind] = digest.hex()
-        query = select(
-            petitions.c.seq, petitions.c.id, petitions.c.link_view, petitions.c.title, petitions.c.text
-        ).where(_among(self._connection, petitions.c.seq, seqs))
         found = {}
-        for row in self._connection.execute(query):
-            words = f"{row.title}\n{row.text}"
-            entry = _unpacked(row.id, words, keys.get(row.seq, {}), row.link_view)
+        for seq, petition_id, view, title, words in self._among(queries.entries, seqs):
+            entry = _unpacked(petition_id, whole_text(title, words), keys.get(seq, {}), view)
             if entry is not None:
-                found[row.seq] = entry
+                found[seq] = entry
         return found
+
+    def _among(self, query: Select[Any], values: Sequence[int]) -> Sequence[Any]:
+        if not values:
+            return []
+        given = json.dumps(list(values)) if self._sqlite else list(values)
+        return self._connection.execute(query, {"values": given}).all()
+
+
+class _Queries(NamedTuple):
+    """Each takes the numbers it asks about as one parameter, `values`: a list of hundreds costs no more than a list of one."""
+
+    postings: Select[Any]
+    views: Select[Any]
+    entries: Select[Any]
+    keys: Select[Any]
+
+
+@cache
+def _queries(table: Table, sqlite: bool) -> _Queries:
+    """Built once: putting them together takes longer than the database takes to answer."""
+    each = func.json_each(bindparam("values", type_=Text)).table_valued("value")
+
+    def among(column: ColumnElement[int]) -> ColumnElement[bool]:
+        if sqlite:
+            return column.in_(select(each.c.value))
+        return column == any_(bindparam("values", type_=ARRAY(BigInteger)))
+
+    terms, stored, keys = table.c, petitions.c, petitioner_keys.c
+    return _Queries(
+        select(terms.term, terms.df, terms.seqs).where(among(terms.term)),
+        select(stored.seq, stored.id, stored.link_view).where(among(stored.seq)),
+        select(stored.seq, stored.id, stored.link_view, stored.title, stored.text).where(among(stored.seq)),
+        select(keys.seq, keys.kind, keys.digest).where(among(keys.seq)),
+    )
+
+
+_LAST = select(func.max(petitions.c.seq))
+# One key a query: read backwards along the primary key, however many petitions an agent filed.
+_OF_KEY = (
+    select(petitioner_keys.c.seq)
+    .where(
+        petitioner_keys.c.kind == bindparam("kind"),
+        petitioner_keys.c.digest == bindparam("digest"),
+        petitioner_keys.c.seq < bindparam("below", type_=BigInteger),
+    )
+    .order_by(petitioner_keys.c.seq.desc())
+    .limit(KEY_CAP)
+)
 
 
 class IndexWriter(DatabaseHistory):
@@ -100,13 +147,20 @@ class IndexWriter(DatabaseHistory):
     ends: of two who store the same text at once, the second sees the first.
     """
 
-    def __init__(self, connection: Connection, weights: TermWeights, table: Table = link_terms) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        weights: TermWeights,
+        table: Table = link_terms,
+        last: int | None = None,
+    ) -> None:
+        """With `last`, the last petition filed, no turn is taken: for an index that nobody else writes."""
         super().__init__(connection, table)
         self._weights = weights
         self._lists = PostingLists()
         self._read: set[int] = set()
         self._changed: set[int] = set()
-        self._last: int | None = None
+        self._last = last
 
     def stored(self) -> int:
         if self._last is None:
@@ -122,39 +176,48 @@ class IndexWriter(DatabaseHistory):
         return {term: self._lists.by_term[term] for term in terms if term in self._lists.by_term}
 
     def add(self, seq: int, entry: LinkEntry) -> None:
-        """File a stored petition. Raises nothing of its own; call `flush` before the transaction ends."""
-        terms, exact = filed_under(entry, self._weights)
-        filed = [*terms, exact] if exact is not None else terms
-        self.postings(filed)
-        self._lists.file(seq, terms, exact)
-        self._changed.update(filed)
-        self._last = seq
-        if entry.keys:
-            self._connection.execute(
-                insert(petitioner_keys),
-                [
-                    {"kind": kind, "digest": bytes.fromhex(digest), "seq": seq}
-                    for kind, digest in entry.keys.items()
-                ],
-            )
+        """File a stored petition; call `flush` before the transaction ends."""
+        self.add_all([(seq, entry)])
 
-    def flush(self) -> None:
-        """Write the postings that changed, in one statement."""
+    def add_all(self, filed: Sequence[tuple[int, LinkEntry]]) -> None:
+        """File stored petitions, in rising order."""
+        self.file_all(filed)
+        keys = [
+            {"kind": kind, "digest": bytes.fromhex(digest), "seq": seq}
+            for seq, entry in filed
+            for kind, digest in entry.keys.items()
+        ]
+        if keys:
+            self._connection.execute(insert(petitioner_keys), keys)
+
+    def file_all(self, filed: Sequence[tuple[int, LinkEntry]]) -> None:
+        """The postings alone, with one read of what is known of all their terms."""
+        under = [(seq, *filed_under(entry, self._weights)) for seq, entry in filed]
+        touched = {term for _, terms, _ in under for term in terms} | {e for *_, e in under if e is not None}
+        self.postings(list(touched))
+        self._changed |= touched
+        for seq, terms, exact in under:
+            self._lists.file(seq, terms, exact)
+            self._last = seq
+
+    def flush(self, connection: Connection | None = None) -> None:
+        """Write the postings that changed, in one statement, on `connection` where that is not the one that reads."""
+        connection = connection or self._connection
         changed = sorted(self._changed)
         if not changed:
             return
         rows = [(term, *self._lists.by_term[term]) for term in changed]
         name = self._table.name
         keep = "ON CONFLICT (term) DO UPDATE SET df = excluded.df, seqs = excluded.seqs"
-        if _is_sqlite(self._connection):
-            self._connection.exec_driver_sql(
+        if self._sqlite:
+            connection.exec_driver_sql(
                 f"INSERT INTO {name} (term, df, seqs) VALUES (?, ?, ?) {keep}",  # noqa: S608  a table of ours
                 rows,
             )
         else:
             terms, dfs, seqs = map(list, zip(*rows, strict=True))
             columns = "unnest(CAST(:terms AS bigint[]), CAST(:dfs AS integer[]), CAST(:seqs AS bytea[]))"
-            self._connection.execute(
+            connection.execute(
                 text(f"INSERT INTO {name} (term, df, seqs) SELECT * FROM {columns} {keep}"),  # noqa: S608
                 {"terms": terms, "dfs": dfs, "seqs": seqs},
             )
@@ -166,9 +229,10 @@ def take_turn(connection: Connection) -> None:
 
     SQLite has one writer at a time anyway.
     """
-    if not _is_sqlite(connection):
+    if not is_sqlite(connection):
         connection.execute(text(f"SET LOCAL lock_timeout = {_PATIENCE_MILLISECONDS}"))
-        connection.execute(select(func.pg_advisory_xact_lock(_TURN)))
+        own = cast(cast(cast(petitions.name, REGCLASS), OID), BigInteger)
+        connection.execute(select(func.pg_advisory_xact_lock(own + _TURN)))
 
 
 def _unpacked(petition_id: str, words: str, keys: Mapping[str, str], view: bytes) -> LinkEntry | None:
@@ -179,13 +243,5 @@ def _unpacked(petition_id: str, words: str, keys: Mapping[str, str], view: bytes
         return None
 
 
-def _is_sqlite(connection: Connection) -> bool:
+def is_sqlite(connection: Connection) -> bool:
     return connection.dialect.name == "sqlite"
-
-
-def _among(connection: Connection, column: ColumnElement[int], values: Sequence[int]) -> ColumnElement[bool]:
-    """`column` is one of the values, as one parameter: a list of hundreds costs no more to compile than a list of one."""
-    if _is_sqlite(connection):
-        each = func.json_each(json.dumps(list(values))).table_valued("value")
-        return column.in_(select(each.c.value))
-    return column == any_(literal(list(values), ARRAY(BigInteger)))

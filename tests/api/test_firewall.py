@@ -162,7 +162,9 @@ def test_link_previews(http, ids, role):
             hidden = _ACCUSATIONS if role == "intake" else set()
             assert named == {ids[name] for name in _SEES[role] - hidden - {"own"}}
             assert len(masked) == (len(_ACCUSATIONS) if role == "intake" else 0)
-        evidence = {"passages": [], "terms": [], "keys": [], "similarity": 0.0}
+        evidence = {
+            "passages": [], "terms": [], "keys": [], "similarity": 0.0, "facts": [], "contradictions": [], "reasons": [],
+        }  # fmt: skip
         blank = {"id": "", "kind": RESTRICTED, "score": 0.0, "evidence": evidence}
         assert [{k: item[k] for k in blank} for item in masked] == [blank] * len(masked)
         assert all(item.get("confirmed") is None for item in masked)

@@ -8,20 +8,23 @@ from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, make_url, select, text, update
 
 from api.decisions import get_links
 from api.intake import import_batch, import_keys, submit
+from api.store.firewall import Accusations, Viewer
 from api.store.petitions import now
 from api.store.session import Store
 from api.store.tables import link_terms, petitioner_keys, petitions, users
 from api.store.terms import DatabaseHistory, IndexWriter
 from classifier.errors import StoreUnavailableError
 from classifier.links.history import COMMON, SHORTLIST, MemoryHistory
-from classifier.links.terms import link_entry, pack
+from classifier.links.terms import pack
 from classifier.petition import Petition, Petitioner
-from classifier.triage import read
+from classifier.predict import predict
+from classifier.triage import entry_of, read
 
+_ALL = Viewer("", Accusations.ALL)
 _SEED = Path(__file__).resolve().parents[2] / "corpora" / "seed"
 _PHONES = ("13971234567", "13812345678", "")
 
@@ -51,7 +54,7 @@ def _entries(service, letters: list[Petition]):
     bundle, secret = service.live.engine().bundle, service.vault.identity_secret
     for letter in letters:
         reading = read(letter, bundle.tokeniser, secret)
-        yield link_entry(letter.id, reading.document, reading.keys)
+        yield entry_of(bundle, predict(bundle, [reading.document]), 0, reading)
 
 
 def test_files_and_databases_give_the_same_candidates(service):
@@ -103,7 +106,7 @@ def test_petitions_of_one_batch_find_each_other(service):
     _import(service, [letter, replace(letter, title="烧烤店油烟！")], 2)
     with service.store.read() as connection:
         first, second = connection.execute(select(petitions.c.id).order_by(petitions.c.seq)).scalars()
-    assert [link["id"] for link in get_links(service, second)] == [first]
+    assert [link["id"] for link in get_links(service, second, _ALL)] == [first]
 
 
 def test_a_petition_not_stored_leaves_no_trace_in_the_index(service, rows):
@@ -127,14 +130,14 @@ def _file_and_fail(service, letter: Petition) -> None:
 def test_a_mass_letter_of_common_words_is_found(service):
     letter = Petition("", "", "路灯坏了，请修理。")
     user = _any_user(service)
-    first = submit(service, letter, user).petition_id
+    first = submit(service, letter, replace(_ALL, user_id=user)).petition_id
     with service.store.write() as connection:
         # As after a thousand other letters with these words.
         (entry,) = _entries(service, [letter])
         common = update(link_terms).where(link_terms.c.term.in_([int(h) for h in entry.hashes]))
         assert connection.execute(common.values(df=COMMON + 1, seqs=None)).rowcount > 0
-    second = submit(service, replace(letter, text="路灯坏了请修理"), user).petition_id
-    (link,) = get_links(service, second)
+    second = submit(service, replace(letter, text="路灯坏了请修理"), replace(_ALL, user_id=user)).petition_id
+    (link,) = get_links(service, second, _ALL)
     assert (link["id"], link["kind"]) == (first, "DuplicateText")
 
 
@@ -177,7 +180,7 @@ def test_two_who_store_the_same_text_at_once_both_succeed_and_are_linked(service
 
     def intake():
         barrier.wait(10)
-        accepted.append(submit(service, letter, user))
+        accepted.append(submit(service, letter, replace(_ALL, user_id=user)))
 
     threads = [Thread(target=intake) for _ in range(2)]
     for thread in threads:
@@ -185,7 +188,7 @@ def test_two_who_store_the_same_text_at_once_both_succeed_and_are_linked(service
     for thread in threads:
         thread.join(30)
     one, other = (answer.petition_id for answer in accepted)
-    assert other in {link["id"] for link in get_links(service, one)}
+    assert other in {link["id"] for link in get_links(service, one, _ALL)}
     # Whoever came second was told so at once.
     told = [link["id"] for answer in accepted for link in answer.answer["links"]]
     assert len(set(told) & {one, other}) == 1
@@ -247,6 +250,25 @@ def test_who_waits_too_long_for_a_turn_is_told_so(settings, service, monkeypatch
                 IndexWriter(late, weights).stored()
     finally:
         other.close()
+
+
+def test_two_schemas_of_a_database_do_not_wait_for_each_other(settings, service):
+    if service.store.is_sqlite:
+        pytest.skip("a file has no schemas")
+    other = make_url(settings.url).update_query_dict({"options": "-csearch_path=other"})
+    neighbour = Store(other.render_as_string(hide_password=False))
+    weights = service.live.engine().bundle.term_weights
+    with service.store.write() as connection:
+        connection.execute(text("CREATE SCHEMA other"))
+    try:
+        neighbour.migrate()
+        with service.store.write() as ours, neighbour.write() as theirs:
+            assert IndexWriter(ours, weights).stored() == 0
+            assert IndexWriter(theirs, weights).stored() == 0
+    finally:
+        neighbour.close()
+        with service.store.write() as connection:
+            connection.execute(text("DROP SCHEMA other CASCADE"))
 
 
 def test_keys_are_kept_as_raw_bytes(service):
