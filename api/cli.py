@@ -138,6 +138,31 @@ def relink(
 
 
 @app.command()
+def hot(
+    since: Annotated[str, typer.Option("--since", help="从何时起，例：2026-03-01")],
+    until: Annotated[str | None, typer.Option("--until", help="到何时止（不含）；不写为现在")] = None,
+    min_score: Annotated[
+        float, typer.Option("--min-score", min=0.0, max=1.0, help="建议的关联从这个分数起才算")
+    ] = 0.8,
+    as_json: Annotated[bool, typer.Option("--json", help="按 JSON 输出")] = False,
+) -> None:
+    """近来明显增多的事项，最不寻常的在前。不含检举控告件。"""
+    import json
+
+    from api.hot import hot as find_hot
+    from api.hot import in_words
+    from api.service import open_service
+    from api.settings import get_settings
+    from api.store.firewall import PRINTED
+    from classifier.dates import parse_date
+
+    start, end = parse_date(since), parse_date(until) if until else None
+    answer = find_hot(open_service(get_settings()), start, end, PRINTED, min_score)
+    text = json.dumps(answer, ensure_ascii=False, default=lambda moment: moment.isoformat())
+    typer.echo(text if as_json else in_words(answer), nl=as_json)
+
+
+@app.command()
 def serve(
     host: Annotated[str | None, typer.Option("--host", help="监听地址")] = None,
     port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="监听端口")] = None,

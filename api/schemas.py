@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -336,6 +336,37 @@ class ReturnIn(_Model):
 
     unit: str = Field(max_length=80)
     reason: str = Field(max_length=2_000)
+
+
+class WeekOut(BaseModel):
+    week: date = Field(description="星期一的日期")
+    count: int
+
+
+class HotItemOut(BaseModel):
+    basis: str = Field(
+        description="confirmed 由人认定的信访事项；suggested 只由建议的关联连成，尚未认定；category 同一地同一类"
+    )
+    matter_id: str | None = Field(description="认定的信访事项编号")
+    category: str
+    path: str = Field(description="最多的内容分类")
+    district: str = Field(description="最多的辖区；没有填写为空")
+    terms: list[str] = Field(description="相互关联的件共有的词；像人名的词不列")
+    count: int = Field(description="本期件数")
+    petitioners: int = Field(description="不同信访人数")
+    expected: float = Field(description="按此前同样长的时段，平均应有的件数")
+    probability: float = Field(description="碰巧达到本期件数的概率（泊松分布尾概率），越小越不寻常")
+    weeks: list[WeekOut] = Field(description="每周件数：本期和此前同样长的时段，最多一年")
+    unit: str = Field(description="这些件现在最多在哪个单位，认定的或建议的")
+    unit_name: str
+    ids: list[str] = Field(description="本期的信访件，新的在前，最多 100 件")
+
+
+class HotOut(BaseModel):
+    since: datetime
+    until: datetime
+    windows: int = Field(description="与此前几个同样长的时段比")
+    items: list[HotItemOut]
 
 
 class CategoryNodeOut(BaseModel):

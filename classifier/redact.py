@@ -189,6 +189,10 @@ _SURNAME = (
     "甘祝包宁尚符舒阮柯纪梅童凌毕单季裴霍涂成苗谷盛曲翁冉骆蓝路游辛靳管柴蒙鲍华喻祁蒲房滕屈饶解牟艾尤阳时穆农司卓古吉缪简车项连芦麦褚娄窦戚岑景党宫费卜冷晏席卫米柏宗瞿桂全佟应臧闵苟邬边卞姬师和仇栾隋商刁沙荣巫寇桑郎甄丛仲虞敖巩明佘池查麻苑迟邝官封谈匡鞠惠荆乐冀郁胥南班储原栗燕楚鄢劳谌奚皮粟冼蔺楼盘满闻位厉伊仝区郜海阚花权强帅屠豆朴盖练廉禹井祖漆巴丰支卿国狄平计索宣晋相初门云容敬来扈晁芮都普阙浦戈伏鹿薄邸雍辜羊阿乌母裘亓修邰赫杭况那宿鲜印逯隆茹诺战慈])"
 )
 _NAME = rf"(?:{_SURNAME}[\u4e00-\u9fff·]{{1,2}}?|[\u4e00-\u9fff]{{1,6}}(?:·[\u4e00-\u9fff]{{1,8}}){{1,2}}?)"
+# Endings of places that hardly any given name has: 蓝湾苑, 金家村.
+_COULD_BE_NAME = re.compile(
+    rf"(?!.{{2,}}[苑村镇乡街路巷弄厂店校区站场坊屯寨庙]$){_SURNAME}[\u4e00-\u9fff]{{0,2}}"
+)
 _NAME_END = r"(?=[,，。;；:：、\s()（）〈！!？?\"”’]|$|同志|先生|女士|男|女|反映|诉求|来电|来访|来信|致电|称|现年|身份证|电话|手机|联系)"
 _ETHNIC = "汉|回|满|壮|苗|侗|瑶|彝|藏|蒙古|维吾尔|土家|布依|朝鲜|白|哈尼|哈萨克|黎|傣|畲|傈僳|仡佬|东乡|高山|拉祜|水|佤|纳西|羌|土|仫佬|锡伯|柯尔克孜|达斡尔|景颇|毛南|撒拉|布朗|塔吉克|阿昌|普米|鄂温克|怒|京|基诺|德昂|保安|俄罗斯|裕固|乌孜别克|门巴|鄂伦春|独龙|塔塔尔|赫哲|珞巴"
 # What follows a name that no list of surnames has (阿依古丽, 次仁卓玛): sex or ethnic group.
@@ -384,6 +388,11 @@ def _known(text: str, names: Iterable[str]) -> Iterator[Found]:
         if len(name) >= 2:
             for match in re.finditer(re.escape(name), text):
                 yield Found("姓名", match.start(), match.end())
+
+
+def could_be_name(word: str) -> bool:
+    """Whether a word alone has the form of a Chinese name: a surname and up to two characters. Many words that are none have it."""
+    return _COULD_BE_NAME.fullmatch(word) is not None
 
 
 def redact(

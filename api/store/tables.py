@@ -83,7 +83,7 @@ petitions = Table(
     Column("channel", String(16), nullable=False, server_default=""),
     Column("district", String(80), nullable=False, server_default=""),
     Column("people", Integer, nullable=False, server_default="1"),
-    Column("received_at", _Moment),
+    Column("received_at", _Moment, index=True),
     Column("created_at", _Moment, nullable=False, index=True),
     Column("created_by", ForeignKey("users.id")),
     # The link search's view of the text (classifier/links/terms.py packs it). Before the long columns: SQLite reads a row

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from classifier.normalise import normalise, normalised
-from classifier.redact import MARK, is_id_number, redact
+from classifier.redact import MARK, could_be_name, is_id_number, redact
 
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _WIDE = str.maketrans("0123456789X", "０１２３４５６７８９Ｘ")
@@ -279,3 +279,10 @@ def test_redacting_twice_changes_nothing() -> None:
     text = "我叫张伟，男，汉族，1965年3月12日出生，籍贯河南省信阳市，电话13812345678，QQ:123456，车豫A12345。"
     once = redact(text)[0]
     assert redact(once)[0] == once
+
+
+def test_what_could_be_a_name() -> None:
+    for word in ("王建军", "诸葛亮", "欧阳", "李四", "张伟"):
+        assert could_be_name(word), word
+    for word in ("蓝湾苑", "金家村", "油烟", "烧烤店", "锦绣花园", "3号楼", "", "王建军三号院"):
+        assert not could_be_name(word), word

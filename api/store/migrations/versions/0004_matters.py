@@ -1,5 +1,5 @@
 """Matters: what people confirmed so far becomes matters with their history; from now on it is kept up with each verdict.
-And users of a handling unit, who see what was assigned to it."""
+And users of a handling unit, who see what was assigned to it; and an index for what came in when."""
 
 from __future__ import annotations
 
@@ -88,6 +88,7 @@ def upgrade() -> None:
     )
     for column in ("matter_id", "petition_id"):
         op.create_index(op.f(f"ix_matter_events_{column}"), "matter_events", [column], unique=False)
+    op.create_index(op.f("ix_petitions_received_at"), "petitions", ["received_at"], unique=False)
     op.add_column("users", sa.Column("unit", sa.String(length=80), server_default="", nullable=False))
     _fill(op.get_bind())
     _protect(op.get_bind().dialect.name)
