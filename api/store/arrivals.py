@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, FromClause, RowMapping, and_, exists, func, or_, select
 
 from api.store.firewall import Viewer, visible
+from api.store.labels import holds
 from api.store.matters import ARRIVED
 from api.store.tables import (
     link_decisions,
@@ -80,7 +81,7 @@ def petitioners_in(connection: Connection, span: Span) -> dict[int, int]:
 
 
 def links_in(connection: Connection, span: Span, min_score: float) -> dict[Pair, int]:
-    """Links between two petitions of the span that people confirmed, or that score at least `min_score` and nobody rejected.
+    """Links that hold between two petitions of the span: people confirmed them, or they score at least `min_score` and nobody rejected.
 
     Each pair with the number of its best link.
     """
@@ -100,7 +101,7 @@ def links_in(connection: Connection, span: Span, min_score: float) -> dict[Pair,
     rows = connection.execute(
         select(links.c.id, links.c.petition_id, links.c.other_id, links.c.score)
         .select_from(between)
-        .where(*both, or_(links.c.score >= min_score, decided))
+        .where(*both, holds(), or_(links.c.score >= min_score, decided))
         .order_by(links.c.score.desc(), links.c.id)
     ).all()
     sides = _sides(connection, span)
