@@ -260,10 +260,10 @@ def _fit(
 
 
 def _fit_kind(material: _Material) -> _Head | None:
-    """Rare kinds weigh more than their number: an accusation taken for a claim loses its guard (Art. 30), and only macro-F1 sees it.
-    Naive-Bayes weights find fewer of them (docs/decisions/012, 016)."""
+    """Rare kinds weigh more than their number, and the ridge is weaker than log loss asks for: an accusation taken for a claim loses
+    its guard (Art. 30), and only macro-F1 sees it. Naive-Bayes weights find fewer of them (docs/decisions/012, 016)."""
     labels = [example.kind for example in material.examples]
-    return _fit(material, labels, balance=0.75, try_naive_bayes=False)
+    return _fit(material, labels, firmer=0.5, balance=0.75, try_naive_bayes=False)
 
 
 def _frequency(examples: Sequence[Example], taxonomy: Taxonomy) -> npt.NDArray[np.float64]:
