@@ -94,29 +94,29 @@ def traces(
     y_label: str,
     lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
 ) -> None:
-    """Lines through points of the unit square (x, y), with a key below; the first line stands out."""
+    """Lines through points (x, y), x from 0 to 1, y from the tenth below the least to 1, with a key; the first line stands out, on top."""
     left, top, wide, high = 76, 84, 560, 380
+    low = int(min(min(ys) for _, ys in lines.values()) * 10) / 10
     parts = [_text(20, 34, title, 18, INK, weight=600), _text(20, 62, y_label, 13, GREY)]
-    for step in range(0, 11, 2):
-        x, y = left + wide * step / 10, top + high * (1 - step / 10)
+    steps = round((1 - low) / 0.05)
+    for step in range(0, steps + 1, 1 if steps <= 8 else 4):
+        y = top + high * (1 - step / steps)
         parts.append(f"<line x1='{left}' x2='{left + wide}' y1='{y:.1f}' y2='{y:.1f}' stroke='{LINE}'/>")
-        parts.append(_text(left - 10, y + 4, f"{step / 10:.1f}", 12, GREY, "end"))
-        parts.append(_text(x, top + high + 22, f"{step / 10:.1f}", 12, GREY, "middle"))
+        parts.append(_text(left - 10, y + 4, f"{low + 0.05 * step:.2f}", 12, GREY, "end"))
+    for step in range(0, 11, 2):
+        parts.append(_text(left + wide * step / 10, top + high + 22, f"{step / 10:.1f}", 12, GREY, "middle"))
     parts.append(_text(left + wide / 2, top + high + 46, x_label, 13, GREY, "middle"))
-    colours = (OWN, "#c2702b", "#5b6c9f", "#8a5a83", OTHER)
-    for i, (colour, (name, (xs, ys))) in enumerate(zip(colours, lines.items(), strict=False)):
+    for i, (colour, (name, (xs, ys))) in reversed(list(enumerate(zip(PALETTE, lines.items(), strict=False)))):
         points = " ".join(
-            f"{left + wide * x:.1f},{top + high * (1 - y):.1f}" for x, y in zip(xs, ys, strict=True)
+            f"{left + wide * x:.1f},{top + high * (1 - (y - low) / (1 - low)):.1f}"
+            for x, y in zip(xs, ys, strict=True)
         )
-        width = 3 if i == 0 else 1.8
-        parts.append(f"<polyline fill='none' stroke='{colour}' stroke-width='{width}' points='{points}'/>")
+        stroke = f"stroke='{colour}' stroke-width='{3 if i == 0 else 1.8}'"
+        parts.append(f"<polyline fill='none' {stroke} points='{points}'/>")
         at = top + 14 + 24 * i
-        parts.append(
-            f"<line x1='{left + wide + 16}' x2='{left + wide + 40}' y1='{at}' y2='{at}' stroke='{colour}' stroke-width='{width}'/>"
-        )
-        parts.append(
-            _text(left + wide + 48, at + 5, name, 13, INK if i == 0 else GREY, weight=600 if i == 0 else 400)
-        )
+        parts.append(f"<line x1='{left + wide + 16}' x2='{left + wide + 40}' y1='{at}' y2='{at}' {stroke}/>")
+        ink, weight = (INK, 600) if i == 0 else (GREY, 400)
+        parts.append(_text(left + wide + 48, at + 5, name, 13, ink, weight=weight))
     _write(path, left + wide + 260, top + high + 64, parts)
 
 
