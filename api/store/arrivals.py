@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, FromClause, RowMapping, and_, exists, func, or_, select
 
 from api.store.firewall import Viewer, visible
-from api.store.matters import ARRIVED
+from api.store.standing import ARRIVED
 from api.store.tables import (
     link_decisions,
     links,
