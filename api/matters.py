@@ -15,20 +15,9 @@ from sqlalchemy import Connection, RowMapping
 from api.service import Service
 from api.settings import Settings
 from api.store.firewall import Viewer
-from api.store.matters import (
-    check_matter,
-    events_of,
-    is_dissolved,
-    lock,
-    matter_of,
-    members_of,
-    no_matter,
-    petitioners_on,
-    rejected_within,
-    split,
-    units_decided,
-)
+from api.store.matters import check_matter, is_dissolved, lock, matter_of, no_matter, rejected_within, split
 from api.store.petitions import now
+from api.store.standing import events_of, members_of, petitioners_on, units_decided
 from classifier.dates import CHINA
 from classifier.errors import InputError
 from classifier.normalise import normalised

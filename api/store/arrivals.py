@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, RowMapping, and_, 
 
 from api.store.firewall import Viewer, visible
 from api.store.labels import holds
-from api.store.matters import ARRIVED
+from api.store.standing import ARRIVED
 from api.store.tables import (
     link_decisions,
     links,

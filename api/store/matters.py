@@ -8,20 +8,16 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    RowMapping,
     and_,
     delete,
-    func,
     insert,
     or_,
     select,
     text,
 )
 
-from api.store.firewall import Viewer, visible
 from api.store.petitions import new_id, now, storable
 from api.store.tables import (
-    decisions,
     link_decisions,
     links,
     matter_events,
@@ -29,11 +25,9 @@ from api.store.tables import (
     matter_split_sides,
     matter_splits,
     matters,
-    petitioner_keys,
-    petitions,
 )
 from classifier.errors import NotFoundError
-from classifier.links.matters import Pair, Stay, keep_numbers, latest_verdicts, matters_of, same_petitioner
+from classifier.links.matters import Pair, Stay, keep_numbers, latest_verdicts, matters_of
 
 JOINED, LEFT = "joined", "left"
 
@@ -169,74 +163,6 @@ def check_matter(connection: Connection, matter_id: str) -> None:
 
 def no_matter() -> NotFoundError:
     return NotFoundError("没有这个信访事项。请检查编号。")
-
-
-#: When a petition came in, as far as is known.
-ARRIVED: ColumnElement[Any] = func.coalesce(petitions.c.received_at, petitions.c.created_at)
-
-
-def members_of(connection: Connection, matter_id: str, viewer: Viewer) -> Sequence[RowMapping]:
-    """The petitions on a matter, without their texts, first come first. Here and below only those that `viewer` may see."""
-    query = (
-        select(
-            petitions.c.seq,
-            petitions.c.id,
-            petitions.c.title,
-            petitions.c.channel,
-            petitions.c.district,
-            petitions.c.received_at,
-            petitions.c.created_at,
-            petitions.c.status,
-            petitions.c.category,
-            petitions.c.kind,
-            petitions.c.unit,
-        )
-        .join(matter_members, matter_members.c.petition_id == petitions.c.id)
-        .where(matter_members.c.matter_id == matter_id, visible(viewer))
-        .order_by(ARRIVED, petitions.c.seq)
-    )
-    return connection.execute(query).mappings().all()
-
-
-def petitioners_on(connection: Connection, matter_id: str, viewer: Viewer) -> dict[int, int]:
-    """seq → a number that petitions of one petitioner share; petitions without an identity key are left out.
-
-    Only keys of the matter's own petitions are looked at: what else somebody wrote is no concern of this matter.
-    """
-    rows = connection.execute(
-        select(petitioner_keys.c.kind, petitioner_keys.c.digest, petitioner_keys.c.seq)
-        .join(petitions, petitions.c.seq == petitioner_keys.c.seq)
-        .join(matter_members, matter_members.c.petition_id == petitions.c.id)
-        .where(matter_members.c.matter_id == matter_id, visible(viewer))
-    )
-    return same_petitioner(((kind, digest), seq) for kind, digest, seq in rows)
-
-
-def units_decided(connection: Connection, matter_id: str, viewer: Viewer) -> list[tuple[str, str]]:
-    """(petition, unit) of each decision on a petition of the matter, oldest first; a decision repeats what was decided before."""
-    rows = connection.execute(
-        select(decisions.c.petition_id, decisions.c.unit)
-        .join(petitions, petitions.c.id == decisions.c.petition_id)
-        .join(matter_members, matter_members.c.petition_id == petitions.c.id)
-        .where(matter_members.c.matter_id == matter_id, decisions.c.unit != "", visible(viewer))
-        .order_by(decisions.c.id)
-    )
-    return [(petition, unit) for petition, unit in rows]
-
-
-def events_of(connection: Connection, matter_id: str, viewer: Viewer) -> Sequence[RowMapping]:
-    """Every move on a matter with its cause, oldest first."""
-    return (
-        connection.execute(
-            select(matter_events, matter_splits.c.reason)
-            .join(petitions, petitions.c.id == matter_events.c.petition_id)
-            .outerjoin(matter_splits, matter_splits.c.id == matter_events.c.split_id)
-            .where(matter_events.c.matter_id == matter_id, visible(viewer))
-            .order_by(matter_events.c.id)
-        )
-        .mappings()
-        .all()
-    )
 
 
 def rejected_within(connection: Connection, matter_id: str, seen: Collection[str]) -> list[Pair]:

@@ -1,0 +1,86 @@
+"""What stands on a matter, as far as a viewer may see it: its petitions, its different petitioners, its units, its history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
+
+from api.store.firewall import Viewer, visible
+from api.store.tables import (
+    decisions,
+    matter_events,
+    matter_members,
+    matter_splits,
+    petitioner_keys,
+    petitions,
+)
+from classifier.links.matters import same_petitioner
+
+#: When a petition came in, as far as is known.
+ARRIVED: ColumnElement[Any] = func.coalesce(petitions.c.received_at, petitions.c.created_at)
+
+
+def members_of(connection: Connection, matter_id: str, viewer: Viewer) -> Sequence[RowMapping]:
+    """The petitions on a matter, without their texts, first come first. Here and below only those that `viewer` may see."""
+    query = (
+        select(
+            petitions.c.seq,
+            petitions.c.id,
+            petitions.c.title,
+            petitions.c.channel,
+            petitions.c.district,
+            petitions.c.received_at,
+            petitions.c.created_at,
+            petitions.c.status,
+            petitions.c.category,
+            petitions.c.kind,
+            petitions.c.unit,
+        )
+        .join(matter_members, matter_members.c.petition_id == petitions.c.id)
+        .where(matter_members.c.matter_id == matter_id, visible(viewer))
+        .order_by(ARRIVED, petitions.c.seq)
+    )
+    return connection.execute(query).mappings().all()
+
+
+def petitioners_on(connection: Connection, matter_id: str, viewer: Viewer) -> dict[int, int]:
+    """seq → a number that petitions of one petitioner share; petitions without an identity key are left out.
+
+    Only keys of the matter's own petitions are looked at: what else somebody wrote is no concern of this matter.
+    """
+    rows = connection.execute(
+        select(petitioner_keys.c.kind, petitioner_keys.c.digest, petitioner_keys.c.seq)
+        .join(petitions, petitions.c.seq == petitioner_keys.c.seq)
+        .join(matter_members, matter_members.c.petition_id == petitions.c.id)
+        .where(matter_members.c.matter_id == matter_id, visible(viewer))
+    )
+    return same_petitioner(((kind, digest), seq) for kind, digest, seq in rows)
+
+
+def units_decided(connection: Connection, matter_id: str, viewer: Viewer) -> list[tuple[str, str]]:
+    """(petition, unit) of each decision on a petition of the matter, oldest first; a decision repeats what was decided before."""
+    rows = connection.execute(
+        select(decisions.c.petition_id, decisions.c.unit)
+        .join(petitions, petitions.c.id == decisions.c.petition_id)
+        .join(matter_members, matter_members.c.petition_id == petitions.c.id)
+        .where(matter_members.c.matter_id == matter_id, decisions.c.unit != "", visible(viewer))
+        .order_by(decisions.c.id)
+    )
+    return [(petition, unit) for petition, unit in rows]
+
+
+def events_of(connection: Connection, matter_id: str, viewer: Viewer) -> Sequence[RowMapping]:
+    """Every move on a matter with its cause, oldest first."""
+    return (
+        connection.execute(
+            select(matter_events, matter_splits.c.reason)
+            .join(petitions, petitions.c.id == matter_events.c.petition_id)
+            .outerjoin(matter_splits, matter_splits.c.id == matter_events.c.split_id)
+            .where(matter_events.c.matter_id == matter_id, visible(viewer))
+            .order_by(matter_events.c.id)
+        )
+        .mappings()
+        .all()
+    )
