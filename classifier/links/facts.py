@@ -25,10 +25,14 @@ _ENDINGS: Mapping[str, tuple[str, ...]] = {
         "商场", "市场", "合作社", "工地", "项目", "健身", "俱乐部", "平台", "店", "馆", "站",
     ),
 }  # fmt: skip
-_BY_ENDING = sorted(
-    ((ending, kind) for kind, endings in _ENDINGS.items() for ending in endings),
-    key=lambda pair: -len(pair[0]),
-)
+# By the last character, the longest ending first: most words end in none.
+_BY_LAST = {
+    last: sorted(
+        ((ending, kind) for kind, endings in _ENDINGS.items() for ending in endings if ending[-1] == last),
+        key=lambda pair: -len(pair[0]),
+    )
+    for last in {ending[-1] for endings in _ENDINGS.values() for ending in endings}
+}
 _CHINESE_DIGIT = str.maketrans("一二三四五六七八九", "123456789")
 _NUMBERED = (
     ("公交线路", re.compile(r"(?<![\d.])(\d{1,4})路")),
@@ -42,8 +46,11 @@ _NOT_NAMES = frozenset(
     "的了在是和与及我你他她们这那有到被把对从向为之其等个请求就都也还不没又很最每各某本该此因由于且或并但如若已再将会能可要让使得着过来去"
     "上下里外前后中内间处否问关反映投诉举报咨询建议强烈希望恳请大小新老旧多少几两同全整附近周边旁边隔壁对面门口"
 )
+_STRIPPED = "".join(sorted(_NOT_NAMES))
+# The administrative district before a name, and a word that ends one: neither is part of the name.
 _DISTRICT = re.compile(r"^(?:[A-Z]\d*|.{1,3})[省市县区]")
-_PRIVATE = re.compile(r"[省市县区州]$")
+_DISTRICT_END = re.compile(r"[省市县区州]$")
+_NEVER_IN_NAMES = frozenset("的了在是和与我们")
 _LONGEST = 8
 # A name is no word so common in the background, and does not end in one so well known.
 _RARE, _KNOWN = 8.0, 7.5
@@ -58,6 +65,9 @@ def facts_of(document: Document, idf: Mapping[str, float] | None = None) -> dict
     found: dict[str, set[str]] = {}
     words = document.words
     for at, word in enumerate(words):
+        endings = _BY_LAST.get(word[-1:])
+        if endings is None:
+            continue
         # 政府, 市里, 医院: a common word that happens to end like a name.
         if (
             idf is not None
@@ -66,7 +76,7 @@ def facts_of(document: Document, idf: Mapping[str, float] | None = None) -> dict
             and idf.get(word, _KNOWN) < _KNOWN
         ):
             continue
-        for ending, kind in _BY_ENDING:
+        for ending, kind in endings:
             if word.endswith(ending):
                 name = _name(words, at, word[: -len(ending)])
                 if name and (idf is None or idf.get(name, _RARE) >= _RARE):
@@ -89,7 +99,7 @@ def _name(words: Sequence[str], at: int, core: str) -> str:
             or not is_word(word)
             or word in _NOT_NAMES
             or word[-1] in _NOT_NAMES
-            or _PRIVATE.search(word)
+            or _DISTRICT_END.search(word)
         ):
             break
         if len(core) >= 2 and len(word) > 1:
@@ -97,8 +107,8 @@ def _name(words: Sequence[str], at: int, core: str) -> str:
         core = word + core
         before -= 1
     core = _DISTRICT.sub("", core)
-    core = core.lstrip("".join(_NOT_NAMES)) if len(core) > 2 else core
-    return core if 2 <= len(core) <= _LONGEST and not any(c in "的了在是和与我们" for c in core) else ""
+    core = core.lstrip(_STRIPPED) if len(core) > 2 else core
+    return core if 2 <= len(core) <= _LONGEST and _NEVER_IN_NAMES.isdisjoint(core) else ""
 
 
 def likeness(one: str, other: str) -> float:
