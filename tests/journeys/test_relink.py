@@ -37,15 +37,13 @@ def test_a_relink_killed_twenty_times_ends_like_one_left_alone(
             connection.execute(update(petitions).values(link_view=b"\xff"))
             connection.execute(delete(link_terms))
         kills, places = 0, []
+        # A run that ends before it is killed is followed by another one.
         while kills < _KILLS:
             running = fenban.start("relink", *database)
-            if not _killed_after_a_step(store, running, kills % 7 * 0.05):
-                break
-            kills += 1
+            kills += _killed_after_a_step(store, running, kills % 7 * 0.05)
             places.append(_upto(store))
         assert places == sorted(places)
-        assert len(set(places)) > 3
-        assert kills >= min(_KILLS, size // 100)
+        assert len(set(places)) > _KILLS / 2
         fenban("relink", *database)
         assert _state(store) == expected
         with store.read() as connection:
