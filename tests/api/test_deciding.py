@@ -131,7 +131,7 @@ def test_links_are_found_and_shown_from_both_ends(http, linked):
 def test_a_link_shows_its_evidence_and_no_identity(http, linked, markers):
     _, copy, again = linked
     (link,) = _links(http, copy)[:1]
-    assert any("烧烤店每天营业到凌晨" in passage for passage in link["evidence"]["passages"])
+    assert any("烧烤店每天营业到凌晨" in passage["text"] for passage in link["evidence"]["passages"])
     keys = {key for link in _links(http, again) for key in link["evidence"]["keys"]}
     assert keys == {"id_number", "name_address", "phone"}
     text = str([_links(http, petition) for petition in linked])

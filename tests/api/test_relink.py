@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import delete, func, insert, select, update
 from api.decisions import Choice, LinkVerdict, decide, get_links
 from api.intake import import_batch, import_keys, submit
 from api.relink import BATCH, relink
+from api.store.firewall import Accusations, Viewer
 from api.store.labels import holds
 from api.store.meta import key_check
 from api.store.petitions import now
@@ -19,6 +21,7 @@ from api.store.tables import link_terms, link_terms_next, links, petitions, user
 from classifier.errors import ConflictError
 from classifier.petition import Petition, Petitioner
 
+_ALL = Viewer("", Accusations.ALL)
 _SEED = Path(__file__).resolve().parents[2] / "corpora" / "seed"
 
 
@@ -174,7 +177,7 @@ def test_what_comes_in_meanwhile_is_linked_and_indexed(filled, letters):
     assert len(accepted) == 2
     for answer in accepted:
         assert answer.answer["links"]
-        assert get_links(filled, answer.petition_id)
+        assert get_links(filled, answer.petition_id, _ALL)
     with filled.store.read() as connection:
         first, second = (
             connection.execute(select(petitions.c.seq).where(petitions.c.id == a.petition_id)).scalar_one()
@@ -183,7 +186,9 @@ def test_what_comes_in_meanwhile_is_linked_and_indexed(filled, letters):
         both = [n.to_bytes(4, "little") for n in (first, second)]
         postings = connection.execute(select(link_terms.c.seqs)).scalars().all()
     assert sum(p is not None and all(number in p for number in both) for p in postings) > 5
-    assert accepted[0].petition_id in {link["id"] for link in get_links(filled, accepted[1].petition_id)}
+    assert accepted[0].petition_id in {
+        link["id"] for link in get_links(filled, accepted[1].petition_id, _ALL)
+    }
 
 
 def test_what_people_decided_stays_and_what_nobody_did_is_superseded(filled):
@@ -214,12 +219,12 @@ def test_what_people_decided_stays_and_what_nobody_did_is_superseded(filled):
     expected = {pair: value for pair, value in held.items() if pair != (likely, earlier)}
     expected |= {pair: ("SharedMatter", 0.5, "{}") for pair in (confirmed, rejected)}
     assert after == expected | {(likely, earlier): kept}
-    assert undecided[1] not in {link["id"] for link in get_links(filled, undecided[0])}
-    verdicts = {link["id"]: link["confirmed"] for link in get_links(filled, confirmed[0])}
+    assert undecided[1] not in {link["id"] for link in get_links(filled, undecided[0], _ALL)}
+    verdicts = {link["id"]: link["confirmed"] for link in get_links(filled, confirmed[0], _ALL)}
     assert verdicts[confirmed[1]] is True
-    verdicts = {link["id"]: link["confirmed"] for link in get_links(filled, likely)}
+    verdicts = {link["id"]: link["confirmed"] for link in get_links(filled, likely, _ALL)}
     assert verdicts[earlier] is False
-    assert all(link["confirmed"] is None for link in get_links(filled, earlier) if link["id"] != likely)
+    assert all(link["confirmed"] is None for link in get_links(filled, earlier, _ALL) if link["id"] != likely)
     with filled.store.read() as connection:
         # Nothing was taken away, and the rejected pair was not suggested again.
         rows = connection.execute(select(links.c.petition_id, links.c.other_id, links.c.run)).all()
@@ -238,10 +243,10 @@ def test_a_verdict_given_while_a_relink_suggests_the_pair_anew_is_the_one_shown(
             )
         )  # fmt: skip
         connection.execute(update(petitions).values(link_run=1))
-    shown = [link for link in get_links(filled, petition) if link["id"] == other]
+    shown = [link for link in get_links(filled, petition, _ALL) if link["id"] == other]
     assert [link["confirmed"] for link in shown] == [True]
 
 
-def _any_user(service) -> str:
+def _any_user(service) -> Viewer:
     with service.store.read() as connection:
-        return connection.execute(select(users.c.id).limit(1)).scalar_one()
+        return replace(_ALL, user_id=connection.execute(select(users.c.id).limit(1)).scalar_one())
