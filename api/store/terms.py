@@ -74,9 +74,11 @@ class DatabaseHistory:
         return sorted(found, reverse=True)[:KEY_CAP]
 
     def views(self, seqs: Sequence[int]) -> Mapping[int, LinkEntry]:
-        """Without texts and keys: reading 200 texts takes longer than all else."""
+        """Terms alone: reading 200 texts takes longer than all else."""
         rows = self._among(_queries(self._table, self._sqlite).views, seqs)
-        unpacked = ((seq, _unpacked(petition_id, "", {}, view)) for seq, petition_id, view in rows)
+        unpacked = (
+            (seq, _unpacked(petition_id, "", {}, view, terms_only=True)) for seq, petition_id, view in rows
+        )
         return {seq: view for seq, view in unpacked if view is not None}
 
     def entries(self, seqs: Sequence[int]) -> Mapping[int, LinkEntry]:
@@ -235,10 +237,12 @@ def take_turn(connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(own + _TURN)))
 
 
-def _unpacked(petition_id: str, words: str, keys: Mapping[str, str], view: bytes) -> LinkEntry | None:
+def _unpacked(
+    petition_id: str, words: str, keys: Mapping[str, str], view: bytes, terms_only: bool = False
+) -> LinkEntry | None:
     """None for a view that another version packed: it is found again after `fenban relink`."""
     try:
-        return unpack(petition_id, words, keys, view)
+        return unpack(petition_id, words, keys, view, terms_only)
     except ValueError:
         return None
 

@@ -147,8 +147,12 @@ def pack(entry: LinkEntry) -> bytes:
     )
 
 
-def unpack(petition_id: str, text: str, keys: Mapping[str, str], packed: bytes) -> LinkEntry:
+def unpack(
+    petition_id: str, text: str, keys: Mapping[str, str], packed: bytes, terms_only: bool = False
+) -> LinkEntry:
     """The entry again; what was packed before version 2 has no more than hashes and counts until `fenban relink`.
+
+    `terms_only` leaves out what cosines do not need: hundreds are ranked by them for each that is scored.
 
     Raises ValueError when it was packed by a later version.
     """
@@ -157,7 +161,7 @@ def unpack(petition_id: str, text: str, keys: Mapping[str, str], packed: bytes) 
     size = int.from_bytes(packed[1:5], "little")
     hashes = np.frombuffer(packed, "<i8", size, 5).astype(np.int64)
     counts = np.frombuffer(packed, "<i4", size, 5 + 8 * size).astype(np.int32)
-    if packed[:1] == _PACKED_FIRST:
+    if terms_only or packed[:1] == _PACKED_FIRST:
         return LinkEntry(petition_id, text, hashes, counts, keys)
     rest = json.loads(packed[5 + 12 * size :])
     return LinkEntry(
