@@ -24,7 +24,7 @@ from api.store.tables import (
 )
 from api.store.terms import IndexWriter, is_sqlite
 from classifier.errors import ConflictError
-from classifier.links.terms import LinkEntry, TermWeights, pack
+from classifier.links.terms import LinkEntry, TermWeights, Views, pack, views_of
 from classifier.petition import Link
 
 _NAME = "relink"
@@ -80,14 +80,19 @@ class Rebuild(IndexWriter):
         self._new[seq] = entry
         self.file_all([(seq, entry)])
 
-    def views(self, seqs: Sequence[int]) -> Mapping[int, LinkEntry]:
-        return self._with_new(seqs, super().views([seq for seq in seqs if seq not in self._new]))
+    def views(self, seqs: Sequence[int]) -> Views:
+        new, stored = self._parted(seqs)
+        return super().views(stored).with_more(views_of(new))
 
     def entries(self, seqs: Sequence[int]) -> Mapping[int, LinkEntry]:
-        return self._with_new(seqs, super().entries([seq for seq in seqs if seq not in self._new]))
+        new, stored = self._parted(seqs)
+        return {**super().entries(stored), **new}
 
-    def _with_new(self, seqs: Sequence[int], found: Mapping[int, LinkEntry]) -> Mapping[int, LinkEntry]:
-        return {**found, **{seq: self._new[seq] for seq in seqs if seq in self._new}}
+    def _parted(self, seqs: Sequence[int]) -> tuple[dict[int, LinkEntry], list[int]]:
+        """Those filed on this connection's watch, and the others, which are to be read."""
+        return {seq: self._new[seq] for seq in seqs if seq in self._new}, [
+            seq for seq in seqs if seq not in self._new
+        ]
 
 
 def progress(connection: Connection) -> Progress | None:

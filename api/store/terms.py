@@ -30,7 +30,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, OID, REGCLASS
 
 from api.store.tables import link_terms, petitioner_keys, petitions
 from classifier.links.history import KEY_CAP, Posting, PostingLists, filed_under, search
-from classifier.links.terms import LinkEntry, TermWeights, unpack
+from classifier.links.terms import LinkEntry, TermWeights, Views, unpack, unpack_views
 
 # PostgreSQL's writers take turns under a lock of this number and the petitions table's own: two schemas of a database do not
 # wait for each other. Patience as with SQLite.
@@ -73,13 +73,9 @@ class DatabaseHistory:
             found.update(self._connection.execute(_OF_KEY, values).scalars())
         return sorted(found, reverse=True)[:KEY_CAP]
 
-    def views(self, seqs: Sequence[int]) -> Mapping[int, LinkEntry]:
+    def views(self, seqs: Sequence[int]) -> Views:
         """Terms alone: reading 200 texts takes longer than all else."""
-        rows = self._among(_queries(self._table, self._sqlite).views, seqs)
-        unpacked = (
-            (seq, _unpacked(petition_id, "", {}, view, terms_only=True)) for seq, petition_id, view in rows
-        )
-        return {seq: view for seq, view in unpacked if view is not None}
+        return unpack_views(self._among(_queries(self._table, self._sqlite).views, seqs))
 
     def entries(self, seqs: Sequence[int]) -> Mapping[int, LinkEntry]:
         queries = _queries(self._table, self._sqlite)
@@ -237,12 +233,10 @@ def take_turn(connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(own + _TURN)))
 
 
-def _unpacked(
-    petition_id: str, words: str, keys: Mapping[str, str], view: bytes, terms_only: bool = False
-) -> LinkEntry | None:
+def _unpacked(petition_id: str, words: str, keys: Mapping[str, str], view: bytes) -> LinkEntry | None:
     """None for a view that another version packed: it is found again after `fenban relink`."""
     try:
-        return unpack(petition_id, words, keys, view, terms_only)
+        return unpack(petition_id, words, keys, view)
     except ValueError:
         return None
 

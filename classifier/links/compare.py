@@ -16,7 +16,9 @@ import numpy.typing as npt
 
 from classifier.features import HASH_BITS, bigrams
 from classifier.links.facts import likeness
-from classifier.links.terms import LinkEntry, TermWeights
+from classifier.links.terms import RAREST_SHARED, LinkEntry, TermWeights, views_of
+
+Values = npt.NDArray[np.float64]
 
 #: The numbers of a pair, in the order of `compare`. Of each: its name, and 1 or -1 where a greater value can only speak for or against
 #: the same matter (the model keeps to it), 0 where it may do either.
@@ -38,6 +40,10 @@ FEATURES: tuple[tuple[str, str, int], ...] = (
     ("short", "文字短", 0),
     ("apart", "相隔时间", 0),
 )
+_PASSAGES, _RARE_BOTH, _RARE_ONE, _COPIED_APART = (
+    [name for name, _, _ in FEATURES].index(wanted)
+    for wanted in ("passages", "rare_both", "rare_one", "copied_apart")
+)
 _NAMED = ("学校", "道路", "村居", "小区", "单位")
 _NUMBERED = ("公交线路", "轨道线路", "年份", "期组", "栋号")
 # Two names are one from this likeness on (恒泰御景 and 御景, 金茂 and 金毛); below the other they are two.
@@ -51,19 +57,35 @@ _INSTEAD_OF_TITLE = 30
 _MOST_DAYS, _UNKNOWN_DAYS = 3_650, 90
 
 
-def compare(entry: LinkEntry, others: Sequence[LinkEntry], weights: TermWeights) -> npt.NDArray[np.float64]:
+def compare(entry: LinkEntry, others: Sequence[LinkEntry], weights: TermWeights) -> Values:
     """The numbers of each pair (entry, other). Shape (len(others), len(FEATURES))."""
+    values = compare_at_best(entry, others, weights)
+    add_rare_words(values, entry, others)
+    return values
+
+
+def compare_at_best(entry: LinkEntry, others: Sequence[LinkEntry], weights: TermWeights) -> Values:
+    """The same before any rare word was looked for: as if all were found, the best that the pair can come to.
+
+    Looking for them takes longest, and most pairs are no link even so: `add_rare_words` is for the others.
+    """
     if not others:
         return np.zeros((0, len(FEATURES)))
-    cosines = weights.cosines(entry, others)
+    cosines, rarest = weights.likeness(entry, views_of(dict(enumerate(others)), with_norms=False))
     passages, titles = _overlaps(entry, others, weights)
     follows_up = _FOLLOW_UP.search(entry.text) is not None
-    return np.array(
-        [
-            _pair(entry, other, float(cosine), float(passage), float(title), follows_up, weights)
-            for other, cosine, passage, title in zip(others, cosines, passages, titles, strict=True)
-        ]
-    )
+    pairs = np.array([_pair(entry, other, follows_up) for other in others])
+    best, none = np.ones(len(others)), np.zeros(len(others))
+    columns = [cosines, passages, titles, best, best, rarest / RAREST_SHARED, *pairs.T]
+    columns.insert(_COPIED_APART, none)
+    return np.stack(columns, axis=1)
+
+
+def add_rare_words(values: Values, entry: LinkEntry, others: Sequence[LinkEntry]) -> None:
+    """Put in how much of either's rarest words stands in the other. `values` are those pairs' rows of `compare_at_best`."""
+    for row, other in zip(values, others, strict=True):
+        row[_RARE_BOTH], row[_RARE_ONE] = sorted((_found(entry, other), _found(other, entry)))
+        row[_COPIED_APART] = row[_PASSAGES] * (1 - row[_RARE_ONE])
 
 
 def _overlaps(
@@ -102,16 +124,8 @@ def _overlaps(
     return passages, (ours_in_theirs + theirs_in_ours) / 2
 
 
-def _pair(
-    one: LinkEntry,
-    other: LinkEntry,
-    cosine: float,
-    passages: float,
-    titles: float,
-    follows_up: bool,
-    weights: TermWeights,
-) -> list[float]:
-    found = sorted((_found(one, other), _found(other, one)))
+def _pair(one: LinkEntry, other: LinkEntry, follows_up: bool) -> list[float]:
+    """From the category on, without `copied_apart`."""
     same, apart = _named(one, other)
     numbered, numbered_apart = _numbered(one, other)
     same_petitioner = any(other.keys.get(kind) == value for kind, value in one.keys.items())
@@ -121,18 +135,11 @@ def _pair(
         else _UNKNOWN_DAYS
     )
     return [
-        cosine,
-        passages,
-        titles,
-        found[0],
-        found[1],
-        _rarest(one, other, weights),
         _same_category(one, other),
         same,
         apart,
         numbered,
         numbered_apart,
-        passages * (1 - found[1]),
         float(same_petitioner),
         float(same_petitioner and (follows_up or _FOLLOW_UP.search(other.text) is not None)),
         math.log(min(len(one.text), len(other.text)) + 1),
@@ -151,11 +158,6 @@ def _found(one: LinkEntry, other: LinkEntry) -> float:
             pairs = [word[i : i + 2] for i in range(len(word) - 1)]
             hit += 0.7 * weight * sum(pair in other.text for pair in pairs) / len(pairs)
     return hit / total if total else 0.5
-
-
-def _rarest(one: LinkEntry, other: LinkEntry, weights: TermWeights) -> float:
-    common = np.intersect1d(one.hashes, other.hashes, assume_unique=True)
-    return float(np.sort(weights.idf(common))[-3:].sum()) / 3 if len(common) else 0.0
 
 
 def _same_category(one: LinkEntry, other: LinkEntry) -> float:

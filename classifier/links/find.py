@@ -23,7 +23,7 @@ def find_links(
     """Links from `entry` to earlier petitions with a score of at least `min_score` (the model's threshold), best first, at most `most`."""
     least = model.threshold if min_score is None else min_score
     candidates = history.candidates(entry, weights)
-    scored = score_candidates(entry, candidates, weights, model)
+    scored = score_candidates(entry, candidates, weights, model, least)
     kept = sorted((s for s in scored if s.score >= least), key=lambda s: (-s.score, s.other.id))[:most]
     words = {term_hash(term): term for term in link_terms(document)} if kept else {}
     return tuple(

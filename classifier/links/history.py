@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.features import blank_marks
-from classifier.links.terms import LinkEntry, TermWeights, posted_terms
+from classifier.links.terms import LinkEntry, TermWeights, Views, posted_terms, views_of
 
 #: A posting names at most this many of its latest petitions.
 POSTING_CAP = 100
@@ -69,8 +69,8 @@ class Archive(Protocol):
         """The latest `KEY_CAP` petitions that share an identity key."""
         ...
 
-    def views(self, seqs: Sequence[int]) -> Mapping[int, LinkEntry]:
-        """These petitions, texts and keys perhaps left out."""
+    def views(self, seqs: Sequence[int]) -> Views:
+        """The terms of these petitions, in any order."""
         ...
 
     def entries(self, seqs: Sequence[int]) -> Mapping[int, LinkEntry]:
@@ -102,12 +102,12 @@ def search(
     extra = by_key[~np.isin(by_key, seqs)]
     seqs, index_weight = np.concatenate([seqs, extra]), np.concatenate([index_weight, np.zeros(len(extra))])
     views = archive.views(seqs.tolist())
-    known = np.array([seq in views and views[seq].id != entry.id for seq in seqs.tolist()], dtype=bool)
-    seqs, index_weight = seqs[known], index_weight[known]
-    if not len(seqs):
-        return []
-    cosines = weights.cosines(entry, [views[seq] for seq in seqs.tolist()])
-    ranked = seqs[np.lexsort((-seqs, -np.round(cosines + index_weight, 9)))]
+    order = np.argsort(seqs)
+    weight = index_weight[order][np.searchsorted(seqs[order], views.seqs)]
+    cosines, _ = weights.likeness(entry, views)
+    ranked = views.seqs[np.lexsort((-views.seqs, -np.round(cosines + weight, 9)))]
+    itself = [seq for seq, known in zip(views.seqs.tolist(), views.ids, strict=True) if known == entry.id]
+    ranked = ranked[~np.isin(ranked, itself)]
     kept = ranked[:shortlist].tolist()
     kept += ranked[shortlist:][np.isin(ranked[shortlist:], by_key)][:KEY_SHORTLIST].tolist()
     entries = archive.entries(kept)
@@ -204,8 +204,8 @@ class MemoryHistory:
         )
         return sorted(set().union(*found), reverse=True)[:KEY_CAP]
 
-    def views(self, seqs: Sequence[int]) -> Mapping[int, LinkEntry]:
-        return self.entries(seqs)
+    def views(self, seqs: Sequence[int]) -> Views:
+        return views_of(self.entries(seqs))
 
     def entries(self, seqs: Sequence[int]) -> Mapping[int, LinkEntry]:
         return {seq: self._entries[seq - 1] for seq in seqs}

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.features import distinct
-from classifier.links.compare import FEATURES, compare
+from classifier.links.compare import FEATURES, add_rare_words, compare_at_best
 from classifier.links.model import LinkModel
 from classifier.links.terms import LinkEntry, TermWeights, resemblance, shingles
 from classifier.petition import LinkKind
@@ -22,6 +22,7 @@ from classifier.petition import LinkKind
 COPY = 0.8
 # Below this cosine shingles are not looked at: texts that share four of five shingles share most words.
 _WORTH_A_LOOK = 0.3
+_ROUNDING = 1e-4
 _NAMES = [name for name, _, _ in FEATURES]
 _WORDS, _APART, _OTHER_NUMBER = (_NAMES.index(name) for name in ("words", "named_apart", "numbered_apart"))
 
@@ -43,20 +44,30 @@ class Scored:
 
 
 def score_candidates(
-    entry: LinkEntry, candidates: Sequence[LinkEntry], weights: TermWeights, model: LinkModel
+    entry: LinkEntry,
+    candidates: Sequence[LinkEntry],
+    weights: TermWeights,
+    model: LinkModel,
+    least: float = 0.0,
 ) -> list[Scored]:
-    """Each candidate scored, whatever comes of it. Swapping the two of a pair changes only which one is `other`."""
-    if not candidates:
-        return []
-    values = compare(entry, candidates, weights)
-    likely = model.likely(values)
+    """Each candidate scored; those that cannot come to a score of `least` are left out.
+
+    Swapping the two of a pair changes only which one is `other`.
+    """
+    values = compare_at_best(entry, candidates, weights)
     own = distinct(shingles(entry.text)[0])
+    copied = np.array([_copied(entry, *pair, own) for pair in zip(candidates, values, strict=True)])
+    # Coefficients keep to their signs: no rare word that is missing makes a pair likelier than it is now. Scores are rounded.
+    worth = np.flatnonzero((copied >= COPY) | (model.likely(values) >= least - _ROUNDING))
+    kept, values = [candidates[i] for i in worth.tolist()], values[worth]
+    add_rare_words(values, entry, kept)
     scored = []
-    for candidate, row, chance in zip(candidates, values, likely.tolist(), strict=True):
+    for candidate, row, copy, chance in zip(
+        kept, values, copied[worth].tolist(), model.likely(values).tolist(), strict=True
+    ):
         keys = tuple(sorted(kind for kind, value in entry.keys.items() if candidate.keys.get(kind) == value))
-        copied = _copied(entry, candidate, own, row)
-        if copied >= COPY:
-            kind, score = LinkKind.DUPLICATE_TEXT, max(copied, chance)
+        if copy >= COPY:
+            kind, score = LinkKind.DUPLICATE_TEXT, max(copy, chance)
         else:
             kind, score = (LinkKind.REPEAT_PETITION if keys else LinkKind.SHARED_MATTER), chance
         scored.append(Scored(candidate, kind, round(score, 4), keys, row))
@@ -64,7 +75,7 @@ def score_candidates(
 
 
 def _copied(
-    entry: LinkEntry, other: LinkEntry, own: npt.NDArray[np.int64], values: npt.NDArray[np.float64]
+    entry: LinkEntry, other: LinkEntry, values: npt.NDArray[np.float64], own: npt.NDArray[np.int64]
 ) -> float:
     """Resemblance of the texts; none where they name different places or numbers: copied wording about another estate is no copy."""
     if entry.text == other.text:

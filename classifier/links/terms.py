@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
@@ -19,6 +19,7 @@ from classifier.features import Document, blank_marks, distinct, is_word
 from classifier.links.facts import facts_of
 
 Hashes = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 #: How many of a petition's rarest words get a posting, beside its names and its sketch.
 RAREST = 32
@@ -27,8 +28,12 @@ _MOST_NAMES, _SKETCH = 12, 4
 _NOT_POSTED = frozenset({"年份", "栋号", "期组"})
 # Words of this background rarity and more are compared one by one, so many of them.
 _RARE, _MOST_RARE, _IN_TITLE = 6.0, 10, 1.5
-_PACKED_FIRST, _PACKED = b"\1", b"\2"
+# Versions of the packed form: terms alone; with the rest as JSON; with the vector's length before the terms.
+_PACKED_FIRST, _PACKED_SECOND, _PACKED = b"\1", b"\2", b"\3"
+_HEAD, _HEAD_WITH_NORM = 5, 9
 _NUMBER = re.compile(r"\d{3,}")
+#: So many of the rarest terms that two petitions share are summed.
+RAREST_SHARED = 3
 #: Characters of a shingle.
 SHINGLE = 6
 _PUNCTUATION = re.compile(r"[\W_]+")
@@ -39,7 +44,8 @@ class LinkEntry:
     """One petition in a history. `hashes` are sorted and unique, `counts` stand beside them; `keys` map type to keyed hash.
 
     `text` is redacted, its first `title_length` characters are the title. `rare` are its rarest words with their weights, `facts` what it
-    names by kind, `categories` its likeliest level-2 codes with their probabilities.
+    names by kind, `categories` its likeliest level-2 codes with their probabilities. `norm` is the length of its TF-IDF vector (float32)
+    under the weights it was made with, 0 where that is not known.
     """
 
     id: str
@@ -52,6 +58,30 @@ class LinkEntry:
     facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     categories: tuple[tuple[str, float], ...] = ()
     received: date | None = None
+    norm: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """The terms of many petitions for array work: petition i has the next `sizes[i]` of `hashes` and `counts`, and `norms[i]` (see LinkEntry)."""
+
+    seqs: Hashes
+    ids: Sequence[str]
+    sizes: Hashes
+    hashes: Hashes = field(repr=False)
+    counts: npt.NDArray[np.int32] = field(repr=False)
+    norms: npt.NDArray[np.float32] = field(repr=False)
+
+    def with_more(self, more: Views) -> Views:
+        """These and then the others."""
+        return Views(
+            np.concatenate([self.seqs, more.seqs]),
+            [*self.ids, *more.ids],
+            np.concatenate([self.sizes, more.sizes]),
+            np.concatenate([self.hashes, more.hashes]),
+            np.concatenate([self.counts, more.counts]),
+            np.concatenate([self.norms, more.norms]),
+        )
 
 
 @lru_cache(maxsize=200_000)
@@ -85,18 +115,19 @@ def link_entry(
     terms = link_terms(document)
     hashes = np.array([term_hash(term) for term in terms], dtype=np.int64)
     order = np.argsort(hashes)
-    counts = np.array(list(terms.values()), dtype=np.int32)
+    hashes, counts = hashes[order], np.array(list(terms.values()), dtype=np.int32)[order]
     return LinkEntry(
         petition_id,
         document.text,
-        hashes[order],
-        counts[order],
+        hashes,
+        counts,
         dict(keys),
         document.title_length,
         _rare(document, terms, weights),
         facts_of(document, weights.by_word),
         tuple((code, round(p, 3)) for code, p in categories),
         received,
+        float(np.linalg.norm(weights.tfidf(hashes, counts))),
     )
 
 
@@ -128,7 +159,8 @@ def posted_terms(entry: LinkEntry, weights: TermWeights) -> list[int]:
 
 
 def pack(entry: LinkEntry) -> bytes:
-    """What a store keeps of an entry beside its id, text and keys: a version, hashes (int64) and counts (int32), little-endian, and the rest as JSON."""
+    """What a store keeps of an entry beside its id, text and keys, little-endian: a version, the number of terms (uint32), the norm
+    (float32), hashes (int64), counts (int32), and the rest as JSON."""
     rest = {
         "title": entry.title_length,
         "rare": entry.rare,
@@ -140,6 +172,7 @@ def pack(entry: LinkEntry) -> bytes:
         (
             _PACKED,
             len(entry.hashes).to_bytes(4, "little"),
+            np.array([entry.norm], dtype="<f4").tobytes(),
             entry.hashes.astype("<i8").tobytes(),
             entry.counts.astype("<i4").tobytes(),
             json.dumps(rest, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"),
@@ -147,23 +180,17 @@ def pack(entry: LinkEntry) -> bytes:
     )
 
 
-def unpack(
-    petition_id: str, text: str, keys: Mapping[str, str], packed: bytes, terms_only: bool = False
-) -> LinkEntry:
-    """The entry again; what was packed before version 2 has no more than hashes and counts until `fenban relink`.
-
-    `terms_only` leaves out what cosines do not need: hundreds are ranked by them for each that is scored.
+def unpack(petition_id: str, text: str, keys: Mapping[str, str], packed: bytes) -> LinkEntry:
+    """The entry again; what was packed by the first version has no more than hashes and counts until `fenban relink`.
 
     Raises ValueError when it was packed by a later version.
     """
-    if packed[:1] not in (_PACKED_FIRST, _PACKED):
-        raise ValueError("packed by another version")
-    size = int.from_bytes(packed[1:5], "little")
-    hashes = np.frombuffer(packed, "<i8", size, 5).astype(np.int64)
-    counts = np.frombuffer(packed, "<i4", size, 5 + 8 * size).astype(np.int32)
-    if terms_only or packed[:1] == _PACKED_FIRST:
+    size, head, norm = _head(packed)
+    hashes = np.frombuffer(packed, "<i8", size, head).astype(np.int64)
+    counts = np.frombuffer(packed, "<i4", size, head + 8 * size).astype(np.int32)
+    if packed[:1] == _PACKED_FIRST:
         return LinkEntry(petition_id, text, hashes, counts, keys)
-    rest = json.loads(packed[5 + 12 * size :])
+    rest = json.loads(packed[head + 12 * size :])
     return LinkEntry(
         petition_id,
         text,
@@ -175,6 +202,57 @@ def unpack(
         {kind: tuple(names) for kind, names in rest["facts"].items()},
         tuple((code, p) for code, p in rest["categories"]),
         date.fromisoformat(rest["received"]) if rest["received"] else None,
+        norm,
+    )
+
+
+def _head(packed: bytes) -> tuple[int, int, float]:
+    """How many terms there are, where they begin, and the norm. Raises ValueError for a later version."""
+    size = int.from_bytes(packed[1:_HEAD], "little")
+    if packed[:1] == _PACKED:
+        return size, _HEAD_WITH_NORM, float(np.frombuffer(packed, "<f4", 1, _HEAD)[0])
+    if packed[:1] in (_PACKED_FIRST, _PACKED_SECOND):
+        return size, _HEAD, 0.0
+    raise ValueError("packed by another version")
+
+
+def unpack_views(rows: Iterable[tuple[int, str, bytes]]) -> Views:
+    """The terms of (sequence number, id, packed entry), without the rest: hundreds are ranked by them for each that is scored.
+
+    One that a later version packed is left out.
+    """
+    seqs, ids, sizes, norms, hashes, counts = [], [], [], [], [], []
+    for seq, petition_id, packed in rows:
+        try:
+            size, head, norm = _head(packed)
+        except ValueError:
+            continue
+        seqs.append(seq)
+        ids.append(petition_id)
+        sizes.append(size)
+        norms.append(norm)
+        hashes.append(packed[head : head + 8 * size])
+        counts.append(packed[head + 8 * size : head + 12 * size])
+    return Views(
+        np.array(seqs, dtype=np.int64),
+        ids,
+        np.array(sizes, dtype=np.int64),
+        np.frombuffer(b"".join(hashes), "<i8").astype(np.int64),
+        np.frombuffer(b"".join(counts), "<i4").astype(np.int32),
+        np.array(norms, dtype=np.float32),
+    )
+
+
+def views_of(entries: Mapping[int, LinkEntry], with_norms: bool = True) -> Views:
+    """The same of entries by sequence number; without their norms these are worked out anew."""
+    found = list(entries.values())
+    return Views(
+        np.array(list(entries), dtype=np.int64),
+        [entry.id for entry in found],
+        np.array([len(entry.hashes) for entry in found], dtype=np.int64),
+        np.concatenate([np.zeros(0, np.int64), *(entry.hashes for entry in found)]),
+        np.concatenate([np.zeros(0, np.int32), *(entry.counts for entry in found)]),
+        np.array([entry.norm if with_norms else 0.0 for entry in found], dtype=np.float32),
     )
 
 
@@ -214,23 +292,46 @@ class TermWeights:
         found: npt.NDArray[np.float32] = self._gram_idf[buckets]
         return found
 
-    def cosines(self, entry: LinkEntry, others: Sequence[LinkEntry]) -> npt.NDArray[np.float64]:
-        """Cosine of the entry's TF-IDF vector, (1 + ln tf) · idf, with each other's; 0 to 1. Shape (len(others),)."""
-        together = (entry, *others)
-        sizes = np.array([len(item.hashes) for item in together])
-        hashes = np.concatenate([item.hashes for item in together])
-        counts = np.concatenate([item.counts for item in together])
-        values = (1 + np.log(np.maximum(counts, 1))) * self.idf(hashes)
-        owner = np.repeat(np.arange(len(together)), sizes)
-        norms = np.sqrt(np.bincount(owner, weights=values * values, minlength=len(together)))
-        if not sizes[0]:
-            return np.zeros(len(others))
-        at = np.minimum(np.searchsorted(entry.hashes, hashes), sizes[0] - 1)
-        shared = np.where(entry.hashes[at] == hashes, values * values[: sizes[0]][at], 0.0)
-        dots = np.bincount(owner, weights=shared, minlength=len(together))
+    def tfidf(self, hashes: Hashes, counts: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+        """(1 + ln tf) · idf of each term."""
+        values: npt.NDArray[np.float64] = (1 + np.log(np.maximum(counts, 1))) * self.idf(hashes)
+        return values
+
+    def likeness(self, entry: LinkEntry, others: Views) -> tuple[Floats, Floats]:
+        """Cosine of the entry's TF-IDF vector with each other's, 0 to 1, and the summed idf of the three rarest terms they share.
+
+        Shape (len(others.ids),) both. Norms that `others` brings are taken as they are.
+        """
+        height = len(others.ids)
+        if not len(entry.hashes) or not height:
+            return np.zeros(height), np.zeros(height)
+        idf = self.idf(entry.hashes)
+        own = (1 + np.log(np.maximum(entry.counts, 1))) * idf
+        owner = np.repeat(np.arange(height), others.sizes)
+        at = np.minimum(np.searchsorted(entry.hashes, others.hashes), len(entry.hashes) - 1)
+        shared = np.flatnonzero(entry.hashes[at] == others.hashes)
+        mine, theirs = at[shared], owner[shared]
+        values = (1 + np.log(np.maximum(others.counts[shared], 1))) * idf[mine]
+        dots = np.bincount(theirs, weights=values * own[mine], minlength=height)
         # Rounded so that a pair scores alike in either order, whatever the order of the sums.
-        cosines: npt.NDArray[np.float64] = np.round(dots[1:] / np.maximum(norms[1:] * norms[0], 1e-12), 9)
-        return cosines
+        cosines: Floats = np.round(
+            dots / np.maximum(self._norms(others, owner) * np.linalg.norm(own), 1e-12), 9
+        )
+        order = np.lexsort((-idf[mine], theirs))
+        theirs = theirs[order]
+        rank = np.arange(len(theirs)) - np.searchsorted(theirs, theirs)
+        rarest = np.bincount(
+            theirs, weights=np.where(rank < RAREST_SHARED, idf[mine][order], 0), minlength=height
+        )
+        return np.minimum(cosines, 1.0), rarest.astype(np.float64)
+
+    def _norms(self, views: Views, owner: Hashes) -> Floats:
+        norms = views.norms.astype(np.float64)
+        if ((norms > 0) | (views.sizes == 0)).all():
+            return norms
+        values = self.tfidf(views.hashes, views.counts)
+        anew = np.sqrt(np.bincount(owner, weights=values * values, minlength=len(norms)))
+        return np.where(norms > 0, norms, anew)
 
     def rarest(self, entry: LinkEntry, most: int = RAREST) -> list[int]:
         """The entry's rarest terms, rarest first; among equals the more frequent in the petition, then by hash."""

@@ -36,6 +36,8 @@ from classifier.links.terms import (
     shingles,
     term_hash,
     unpack,
+    unpack_views,
+    views_of,
 )
 from classifier.petition import Link, LinkKind, Petition, Petitioner
 from classifier.predict import predict
@@ -215,8 +217,11 @@ def test_cosines_are_what_a_plain_sum_gives(
     ]
     dot = sum(weight * vectors[1].get(h, 0) for h, weight in vectors[0].items())
     norms = [sum(w * w for w in vector.values()) ** 0.5 for vector in vectors]
-    (cosine,) = bundle.term_weights.cosines(a, [b])
-    assert cosine == pytest.approx(dot / (norms[0] * norms[1]), abs=1e-5)
+    shared = sorted((idf[h] for h in vectors[0].keys() & vectors[1].keys()), reverse=True)[:3]
+    for with_norms in (True, False):
+        (cosine,), (rarest,) = bundle.term_weights.likeness(a, views_of({7: b}, with_norms))
+        assert cosine == pytest.approx(dot / (norms[0] * norms[1]), abs=1e-5)
+        assert rarest == pytest.approx(sum(shared), abs=1e-4)
 
 
 @settings(max_examples=30, deadline=None)
@@ -418,7 +423,7 @@ def test_weights_of_an_empty_vocabulary_are_all_alike() -> None:
     weights = TermWeights((), np.zeros(0, dtype=np.float32))
     assert weights.idf(np.array([1, 2])).tolist() == [1.0, 1.0]
     nothing = LinkEntry("x", "", np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int32))
-    assert weights.cosines(nothing, [nothing]).tolist() == [0.0]
+    assert [found.tolist() for found in weights.likeness(nothing, views_of({1: nothing}))] == [[0.0], [0.0]]
 
 
 def test_shingles_ignore_punctuation_case_and_marks() -> None:
@@ -470,6 +475,45 @@ def test_packed_entries_come_back_whole(entries: list[LinkEntry], data: st.DataO
     assert (again.counts == entry.counts).all()
     for name in ("id", "text", "keys", "title_length", "rare", "facts", "categories", "received"):
         assert getattr(again, name) == getattr(entry, name)
+    assert again.norm == pytest.approx(entry.norm, rel=1e-6)
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_views_are_the_same_from_a_store_and_from_memory(
+    bundle: Bundle, entries: list[LinkEntry], data: st.DataObject
+) -> None:
+    """Packed by this version or an earlier one, which kept no norm: cosines agree, and a later version's is left out."""
+    first, *others = data.draw(st.lists(st.sampled_from(entries), min_size=1, max_size=6))
+    earlier = data.draw(st.lists(st.booleans(), min_size=len(others), max_size=len(others)))
+    packed = [
+        b"\2" + whole[1:5] + whole[9:] if early else whole
+        for early, whole in zip(earlier, map(pack, others), strict=True)
+    ]
+    stored = unpack_views(
+        [*((i, o.id, p) for i, (o, p) in enumerate(zip(others, packed, strict=True))), (99, "x", b"\x09")]
+    )
+    held = views_of(dict(enumerate(others)))
+    assert stored.seqs.tolist() == held.seqs.tolist()
+    assert list(stored.ids) == list(held.ids)
+    for theirs, ours in zip(
+        bundle.term_weights.likeness(first, stored), bundle.term_weights.likeness(first, held), strict=True
+    ):
+        np.testing.assert_allclose(theirs, ours, rtol=1e-6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data(), least=st.floats(0, 1))
+def test_leaving_out_what_cannot_reach_a_score_changes_no_score(
+    bundle: Bundle, entries: list[LinkEntry], data: st.DataObject, least: float
+) -> None:
+    a, *others = data.draw(st.lists(st.sampled_from(entries), min_size=2, max_size=6))
+    weights, model = bundle.term_weights, bundle.links
+    everyone = score_candidates(a, others, weights, model)
+    some = score_candidates(a, others, weights, model, least)
+    assert len(everyone) == len(others)
+    reached = [(s.other.id, s.kind, s.score) for s in everyone if s.score >= least]
+    assert [(s.other.id, s.kind, s.score) for s in some if s.score >= least] == reached
 
 
 def test_the_first_packed_form_is_read_and_an_unknown_one_refused(entries: list[LinkEntry]) -> None:
