@@ -64,8 +64,10 @@ class Made:
         return Document(text, text.index("\n"), words)
 
     def entry(self, weights: TermWeights, petition_id: str | None = None) -> LinkEntry:
+        """As triage makes it, its category taken for granted."""
         keys = {"phone": self.phone} if self.phone else {}
-        return link_entry(petition_id or str(self.number), self.document, keys, weights)
+        categories = [(str(self.category), 1.0)]
+        return link_entry(petition_id or str(self.number), self.document, keys, weights, categories)
 
 
 class Archive:

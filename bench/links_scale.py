@@ -2,12 +2,13 @@
 
 Fills a temporary SQLite file and a scratch schema of a PostgreSQL database with the invented archive of bench/archive.py, row for row as
 intake does (text, packed view, sealed original of the usual length, keys, postings), without classifying anything. A look-up is all of
-find_links: index, views, texts, scores, evidence. `found` is the share of planted repeats whose original is among the candidates
-that are scored; an unfiled petition is asked for time, `own ms` being the 99th percentile of this process's own work, the database
-server's left out. Beside it, up to 100,000: TF-IDF against every text (scikit-learn),
-MinHash LSH (datasketch, rensa; 128 permutations of the words) and pg_trgm, on the same texts.
+find_links: index, views, texts, scores, evidence. Under each kind of planted repeat stands the share whose original is among the links
+shown, or, of the other ways to search, among what they answered; `answered` is how many that were. For time unfiled petitions are asked
+for, `own ms` being the 99th percentile of this process's own work, the database server's left out. Beside it, up to 100,000: TF-IDF
+against every text (scikit-learn, the best 24), MinHash LSH (datasketch, rensa; 128 permutations of the words) and pg_trgm, on the
+same texts.
 
-Run: python -m bench.links_scale [SIZE …] [--postgres URL] [--posted N] [--no-sqlite] [--no-others]
+Run: python -m bench.links_scale [SIZE …] [--postgres URL] [--no-sqlite] [--no-others]
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ from api.store.terms import DatabaseHistory, IndexWriter
 from bench.archive import KINDS, Archive, Made, planted
 from bench.shared_data import ROOT
 from classifier.bundle import load_bundle
-from classifier.features import Document, distinct
+from classifier.features import Document
 from classifier.links.find import find_links
 from classifier.links.model import LinkModel
-from classifier.links.terms import LinkEntry, TermWeights, pack, shingles
+from classifier.links.terms import LinkEntry, TermWeights, pack
 from classifier.registry import Registry
 
 _BATCH = 500
@@ -50,19 +51,6 @@ _OTHERS_UP_TO = 100_000
 Planted = Sequence[tuple[Made, str, Made]]
 Milliseconds = np.typing.NDArray[np.float64]
 T = TypeVar("T")
-
-
-class Posted(TermWeights):
-    """Weights that post a given number of terms, four of them a sketch that only copies share: what more terms would cost."""
-
-    def __init__(self, weights: TermWeights, most: int) -> None:
-        self._hashes, self._idf, self._unknown = weights._hashes, weights._idf, weights._unknown
-        self.by_word, self._gram_idf = weights.by_word, weights._gram_idf
-        self._most = most
-
-    def rarest(self, entry: LinkEntry, most: int = 0) -> list[int]:
-        sketch: list[int] = distinct(shingles(entry.text)[0])[:4].tolist()
-        return [*sketch, *super().rarest(entry, self._most - len(sketch))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +87,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("sizes", nargs="*", type=int, default=[10_000, 100_000])
     parser.add_argument("--postgres", default=os.environ.get("FENBAN_TEST_POSTGRES", ""))
-    parser.add_argument(
-        "--posted", type=int, default=0, help="terms posted for a petition, if not as the product does"
-    )
     parser.add_argument("--no-sqlite", action="store_true")
     parser.add_argument("--no-others", action="store_true")
     given = parser.parse_args()
     bundle = load_bundle(Registry(ROOT / "models").active())
-    weights = Posted(bundle.term_weights, given.posted) if given.posted else bundle.term_weights
+    weights = bundle.term_weights
     archive = Archive(bundle.tokeniser)
     print(HEAD, flush=True)
     for size in sorted(given.sizes):
@@ -153,9 +138,10 @@ def _database(
     hits = []
     with store.read() as connection:
         for original, _, repeat in repeats:
-            found = DatabaseHistory(connection).candidates(repeat.entry(weights), weights)
-            hits.append(str(original.number) in {candidate.id for candidate in found})
-            answered.append(len(found))
+            entry, history = repeat.entry(weights), DatabaseHistory(connection)
+            links = find_links(entry, repeat.document, history, weights, model)
+            hits.append(str(original.number) in {link.id for link in links})
+            answered.append(len(links))
     store.close()
     return Row(
         size,
