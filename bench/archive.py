@@ -64,7 +64,7 @@ class Made:
         return Document(text, text.index("\n"), words)
 
     def entry(self, weights: TermWeights, petition_id: str | None = None) -> LinkEntry:
-        keys = {"phone": self.phone} if self.phone else {}
+        keys = frozenset({("phone", self.phone)}) if self.phone else frozenset()
         return link_entry(petition_id or str(self.number), self.document, keys, weights)
 
 

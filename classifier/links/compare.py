@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.features import HASH_BITS, bigrams
+from classifier.identity import same_petitioner
 from classifier.links.facts import likeness
 from classifier.links.terms import LinkEntry, TermWeights
 
@@ -112,9 +113,9 @@ def _pair(
     weights: TermWeights,
 ) -> list[float]:
     found = sorted((_found(one, other), _found(other, one)))
-    same, apart = _named(one, other)
+    named, named_apart = _named(one, other)
     numbered, numbered_apart = _numbered(one, other)
-    same_petitioner = any(other.keys.get(kind) == value for kind, value in one.keys.items())
+    same = same_petitioner(one.keys, other.keys)
     days = (
         min(abs((one.received - other.received).days), _MOST_DAYS)
         if one.received and other.received
@@ -128,13 +129,13 @@ def _pair(
         found[1],
         _rarest(one, other, weights),
         _same_category(one, other),
-        same,
-        apart,
+        named,
+        named_apart,
         numbered,
         numbered_apart,
         passages * (1 - found[1]),
-        float(same_petitioner),
-        float(same_petitioner and (follows_up or _FOLLOW_UP.search(other.text) is not None)),
+        float(same),
+        float(same and (follows_up or _FOLLOW_UP.search(other.text) is not None)),
         math.log(min(len(one.text), len(other.text)) + 1),
         math.log1p(days),
     ]

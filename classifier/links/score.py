@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.features import distinct
+from classifier.identity import same_petitioner
 from classifier.links.compare import FEATURES, compare
 from classifier.links.model import LinkModel
 from classifier.links.terms import LinkEntry, TermWeights, resemblance, shingles
@@ -53,12 +54,13 @@ def score_candidates(
     own = distinct(shingles(entry.text)[0])
     scored = []
     for candidate, row, chance in zip(candidates, values, likely.tolist(), strict=True):
-        keys = tuple(sorted(kind for kind, value in entry.keys.items() if candidate.keys.get(kind) == value))
+        keys = tuple(sorted({kind for kind, _ in entry.keys & candidate.keys}))
         copied = _copied(entry, candidate, own, row)
         if copied >= COPY:
             kind, score = LinkKind.DUPLICATE_TEXT, max(copied, chance)
         else:
-            kind, score = (LinkKind.REPEAT_PETITION if keys else LinkKind.SHARED_MATTER), chance
+            again = same_petitioner(entry.keys, candidate.keys)
+            kind, score = (LinkKind.REPEAT_PETITION if again else LinkKind.SHARED_MATTER), chance
         scored.append(Scored(candidate, kind, round(score, 4), keys, row))
     return scored
 

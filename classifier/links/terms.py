@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.features import Document, blank_marks, distinct, is_word
+from classifier.identity import Keys
 from classifier.links.facts import facts_of
 
 Hashes = npt.NDArray[np.int64]
@@ -36,7 +37,7 @@ _PUNCTUATION = re.compile(r"[\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class LinkEntry:
-    """One petition in a history. `hashes` are sorted and unique, `counts` stand beside them; `keys` map type to keyed hash.
+    """One petition in a history. `hashes` are sorted and unique, `counts` stand beside them; `keys` are (type, keyed hash).
 
     `text` is redacted, its first `title_length` characters are the title. `rare` are its rarest words with their weights, `facts` what it
     names by kind, `categories` its likeliest level-2 codes with their probabilities.
@@ -46,7 +47,7 @@ class LinkEntry:
     text: str = field(repr=False)
     hashes: Hashes = field(repr=False)
     counts: npt.NDArray[np.int32] = field(repr=False)
-    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    keys: Keys = field(default=frozenset(), repr=False)
     title_length: int = 0
     rare: tuple[tuple[str, float], ...] = field(default=(), repr=False)
     facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
@@ -77,7 +78,7 @@ def link_terms(document: Document) -> Counter[str]:
 def link_entry(
     petition_id: str,
     document: Document,
-    keys: Mapping[str, str],
+    keys: Keys,
     weights: TermWeights,
     categories: Sequence[tuple[str, float]] = (),
     received: date | None = None,
@@ -91,7 +92,7 @@ def link_entry(
         document.text,
         hashes[order],
         counts[order],
-        dict(keys),
+        keys,
         document.title_length,
         _rare(document, terms, weights),
         facts_of(document, weights.by_word),
@@ -147,9 +148,7 @@ def pack(entry: LinkEntry) -> bytes:
     )
 
 
-def unpack(
-    petition_id: str, text: str, keys: Mapping[str, str], packed: bytes, terms_only: bool = False
-) -> LinkEntry:
+def unpack(petition_id: str, text: str, keys: Keys, packed: bytes, terms_only: bool = False) -> LinkEntry:
     """The entry again; what was packed before version 2 has no more than hashes and counts until `fenban relink`.
 
     `terms_only` leaves out what cosines do not need: hundreds are ranked by them for each that is scored.
