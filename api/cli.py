@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from api.cli_keys import keys_app
 from classifier.errors import FenbanError
 
 app = typer.Typer(
@@ -34,6 +35,7 @@ for name, group in (
     ("models", models_app),
     ("export", export_app),
     ("corpora", corpora_app),
+    ("keys", keys_app),
 ):
     app.add_typer(group, name=name)
 

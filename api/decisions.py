@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
+from api.contact import shown
 from api.matters import redacted, standing_of
 from api.service import Service
 from api.store.firewall import Accusations, Viewer, previews
@@ -133,11 +134,12 @@ def get_links(service: Service, petition_id: str, viewer: Viewer) -> list[dict[s
 def get_original(service: Service, petition_id: str, viewer: Viewer) -> dict[str, Any]:
     """The text as given and the contact fields; who opened them is on record. Raises NotFoundError, SecretMismatchError."""
     with service.store.write() as connection:
+        service.keyring.follow(connection)
         sealed = sealed_parts(connection, petition_id, viewer)
         log_access(connection, petition_id, viewer.user_id)
-    vault = service.vault
-    contact = vault.open(sealed.contact, petition_id) if sealed.contact else {}
-    return vault.open(sealed.original, petition_id) | {"petitioner": contact}
+    keyring = service.keyring
+    contact = keyring.open(sealed.contact, petition_id) if sealed.contact else {}
+    return keyring.open(sealed.original, petition_id) | shown(contact)
 
 
 def get_page(

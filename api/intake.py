@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
 
+from api.contact import contact_of, row_of
 from api.live import Engine
 from api.service import Service
 from api.store.firewall import Viewer, previews
@@ -24,7 +25,6 @@ from api.store.petitions import (
 )
 from api.store.terms import IndexWriter
 from classifier.errors import ConflictError, IdempotencyError
-from classifier.identity import keyed_hash
 from classifier.petition import Petition, Triage
 from classifier.records import check_text
 from classifier.triage import Triaged, read, triage_each
@@ -58,7 +58,9 @@ def submit(
     """
     check_text(petition.title, petition.text)
     engine = service.live.engine()
-    body_digest = _body_digest(petition, service.vault.identity_secret)
+    row = json.dumps(row_of(petition) | {"id": ""}, ensure_ascii=True, sort_keys=True, default=str)
+    # Keyed: a plain hash beside the redacted text would let anyone try out phone numbers.
+    body_digest = service.keyring.row_digest(f"body:{row}")
     try:
         return _submit(service, engine, petition, viewer, idempotency_key, body_digest)
     except ConflictError as conflict:
@@ -66,7 +68,7 @@ def submit(
         if idempotency_key is None or isinstance(conflict, IdempotencyError):
             raise
         with service.store.read() as connection:
-            earlier = _earlier(connection, viewer, idempotency_key, body_digest)
+            earlier = _earlier(service, connection, viewer, idempotency_key, body_digest)
         if earlier is None:
             raise
         return earlier
@@ -76,9 +78,12 @@ def _submit(
     service: Service, engine: Engine, petition: Petition, viewer: Viewer, key: str | None, body_digest: str
 ) -> Accepted:
     petition = replace(petition, id=new_id())
-    reading = read(petition, engine.bundle.tokeniser, service.vault.identity_secret)
+    vault = service.vault
+    reading = read(petition, engine.bundle.tokeniser, vault.identity_secret)
     with service.store.write() as connection:
-        earlier = _earlier(connection, viewer, key, body_digest) if key else None
+        if (now := service.unlock(connection)) is not vault:  # the key was replaced
+            reading = read(petition, engine.bundle.tokeniser, now.identity_secret)
+        earlier = _earlier(service, connection, viewer, key, body_digest) if key else None
         if earlier:
             return earlier
         index = IndexWriter(connection, engine.bundle.term_weights)
@@ -86,16 +91,19 @@ def _submit(
         _add(service, connection, index, petition, triaged, viewer.user_id, None)
         index.flush()
         if key:
-            remember(connection, viewer.user_id, key, body_digest, petition.id)
+            stored, *_ = service.keyring.stored_forms(body_digest)
+            remember(connection, viewer.user_id, key, stored, petition.id)
         answer = _shown(connection, viewer, dump_answer(triaged.triage))
     return Accepted(petition.id, answer, replayed=False)
 
 
-def _earlier(connection: Connection, viewer: Viewer, key: str, body_digest: str) -> Accepted | None:
+def _earlier(
+    service: Service, connection: Connection, viewer: Viewer, key: str, body_digest: str
+) -> Accepted | None:
     row = remembered(connection, viewer.user_id, key)
     if row is None:
         return None
-    if row["body_digest"] != body_digest:
+    if row["body_digest"] not in service.keyring.stored_forms(body_digest):
         raise IdempotencyError("这个 Idempotency-Key 已用于另一件信访件。请为新的信访件换一个。")
     answer = _shown(connection, viewer, latest_suggestion(connection, row["petition_id"])["answer"])
     return Accepted(row["petition_id"], answer, replayed=True)
@@ -106,12 +114,6 @@ def _shown(connection: Connection, viewer: Viewer, answer: str) -> dict[str, Any
     return suggestion | {"links": previews(connection, viewer, suggestion["links"])}
 
 
-def _body_digest(petition: Petition, secret: bytes) -> str:
-    # Keyed: a plain hash beside the redacted text would let anyone try out phone numbers.
-    body = asdict(petition) | {"id": ""}
-    return keyed_hash(f"body:{json.dumps(body, ensure_ascii=True, sort_keys=True, default=str)}", secret)
-
-
 def import_batch(
     service: Service, batch: Sequence[tuple[str, Petition]], user_id: str | None
 ) -> Iterator[tuple[str, bool]]:
@@ -120,35 +122,41 @@ def import_batch(
     Keys stored already are skipped: an import that was cut off goes on where it stopped. The whole batch is stored or none of it.
     """
     engine = service.live.engine()
-    secret = service.vault.identity_secret
     done: list[tuple[str, bool]] = []
     with service.store.write() as connection:
-        known = imported(connection, [key for key, _ in batch])
+        secret = service.unlock(connection).identity_secret
+        forms = {key: _stored_keys(service, key) for key, _ in batch}
+        found = imported(connection, [form for each in forms.values() for form in each])
+        known = {key for key, each in forms.items() if not found.isdisjoint(each)}
         fresh = [(key, replace(petition, id=new_id())) for key, petition in batch if key not in known]
         readings = [read(petition, engine.bundle.tokeniser, secret) for _, petition in fresh]
         index = IndexWriter(connection, engine.bundle.term_weights)
         triaged = triage_each(readings, engine.bundle, index, engine.router)
         for (key, petition), item in zip(fresh, triaged, strict=True):
-            _add(service, connection, index, petition, item, user_id, key)
+            _add(service, connection, index, petition, item, user_id, forms[key][0])
         index.flush()
         done = [(key, key not in known) for key, _ in batch]
     yield from done
 
 
 def import_keys(service: Service, petitions: Iterable[Petition]) -> Iterator[tuple[str, Petition]]:
-    """Each petition with a key that is the same whenever the same row of an export is read again.
+    """Each petition with a key that is the same whenever the same row of an export is read again, under whatever secret.
 
     The key covers the whole row, so that two offices' running numbers never collide; the second of two
     rows alike in everything is told from the first by its place among them.
     """
     seen: dict[str, int] = {}
     for petition in petitions:
-        row = json.dumps(asdict(petition), ensure_ascii=True, sort_keys=True, default=str)
-        if petition.id.startswith("line-"):
-            row = json.dumps(asdict(petition) | {"id": ""}, ensure_ascii=True, sort_keys=True, default=str)
-        digest = keyed_hash(f"import:{row}", service.vault.identity_secret)
+        values = row_of(petition) | ({"id": ""} if petition.id.startswith("line-") else {})
+        row = json.dumps(values, ensure_ascii=True, sort_keys=True, default=str)
+        digest = service.keyring.row_digest(f"import:{row}")
         seen[digest] = seen.get(digest, 0) + 1
         yield f"{digest}#{seen[digest]}", petition
+
+
+def _stored_keys(service: Service, key: str) -> list[str]:
+    digest, _, place = key.partition("#")
+    return [f"{form}#{place}" for form in service.keyring.stored_forms(digest)]
 
 
 def _add(
@@ -161,9 +169,9 @@ def _add(
     import_key: str | None,
 ) -> None:
     vault = service.vault
-    contact = asdict(petition.petitioner)
+    contact = contact_of(petition)
     sealed = Sealed(
         vault.seal({"title": petition.title, "text": petition.text}, petition.id),
-        vault.seal(contact, petition.id) if any(contact.values()) else None,
+        vault.seal(contact, petition.id) if contact else None,
     )
     add_petition(connection, petition, triaged, sealed, index, user_id, import_key)

@@ -47,6 +47,9 @@ class PetitionerIn(_Model):
     address: str = Field(default="", max_length=500, description="住址")
     account: str = Field(default="", max_length=200, description="网站或热线平台的用户编号")
 
+    def to_petitioner(self) -> Petitioner:
+        return Petitioner(**self.model_dump())
+
 
 class PetitionIn(_Model):
     """一件信访件。"""
@@ -76,15 +79,29 @@ class PetitionIn(_Model):
     district: str = Field(default="", max_length=80, description="辖区代码或名称")
     people: int = Field(default=1, ge=1, le=999_999, description="人数")
     petitioner: PetitionerIn = Field(default_factory=PetitionerIn)
+    joint_petitioners: list[PetitionerIn] = Field(
+        default_factory=list, max_length=200, description="联名的其他信访人"
+    )
+    agent: PetitionerIn = Field(
+        default_factory=PetitionerIn, description="代理人；不算信访人，除非没有写明任何信访人"
+    )
 
     def to_petition(self) -> Petition:
         """Raises UnknownCodeError for a channel nobody has."""
         channel = CHANNEL_ALIASES.get(self.channel.strip().upper()) if self.channel.strip() else None
         if self.channel.strip() and channel is None:
             raise UnknownCodeError("信访渠道不存在。可用：网络、来信、电话、传真、来访。")
-        who = Petitioner(**self.petitioner.model_dump())
         return Petition(
-            self.id, self.title, self.text, who, channel, self.received_at, self.district.strip(), self.people
+            self.id,
+            self.title,
+            self.text,
+            self.petitioner.to_petitioner(),
+            channel,
+            self.received_at,
+            self.district.strip(),
+            self.people,
+            tuple(person.to_petitioner() for person in self.joint_petitioners),
+            self.agent.to_petitioner(),
         )
 
 
@@ -307,6 +324,8 @@ class OriginalOut(BaseModel):
     title: str
     text: str
     petitioner: dict[str, str]
+    joint_petitioners: list[dict[str, str]] = []
+    agent: dict[str, str] = {}
 
 
 class LinkVerdictIn(_Model):

@@ -16,7 +16,7 @@ def run(workers: int) -> None:
     get_settings.cache_clear()
     settings = get_settings()
     service = open_service(settings)
-    _announce(settings, service.live.engine().bundle.version)
+    _announce(settings, service.live.engine().bundle.version, service.problem())
     options = {"host": settings.host, "port": settings.port, "access_log": False, "log_level": "warning"}
     if workers == 1:
         uvicorn.run(create_app(settings, service), **options)  # type: ignore[arg-type]
@@ -25,7 +25,7 @@ def run(workers: int) -> None:
         uvicorn.run("api.app:create_app", factory=True, workers=workers, **options)  # type: ignore[arg-type]
 
 
-def _announce(settings: Settings, version: str) -> None:
+def _announce(settings: Settings, version: str, problem: str | None) -> None:
     lines = [f"fenban 已就绪，模型 {version}。", f"打开  http://{settings.host}:{settings.port}/docs"]
     if settings.admin_file.exists():
         key = settings.admin_file.read_text(encoding="ascii").strip()
@@ -33,5 +33,6 @@ def _announce(settings: Settings, version: str) -> None:
         lines.append(f"（管理员凭证，存于 {settings.admin_file}；请妥善保管，交接后可删除该文件）")
     else:
         lines.append("凭证  用 fenban users key 用户名 发新凭证")
+    lines += [f"注意  {problem}"] if problem else []
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()

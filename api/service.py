@@ -1,4 +1,4 @@
-"""What a running fenban consists of: settings, store, vault, live model. Opened once, passed to every use case."""
+"""What a running fenban consists of: settings, store, keyring, live model. Opened once, passed to every use case."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from api.keyring import Keyring, stored_format
 from api.live import Live
 from api.settings import Settings
-from api.store.meta import any_petition, keep_key_check, key_check
+from api.store.rotation import progress
 from api.store.session import Store
+from api.store.terms import take_turn
 from api.store.users import Role, add_user, any_user, new_key
-from api.vault import Vault, load_key
-from classifier.errors import SecretError, SecretMismatchError
+from api.vault import Vault
+from classifier.errors import SecretError
+from classifier.identity import KEY_FORMAT
 
 _FIRST_ADMIN = "admin"
 
@@ -22,8 +25,29 @@ _FIRST_ADMIN = "admin"
 class Service:
     settings: Settings
     store: Store
-    vault: Vault
+    keyring: Keyring
     live: Live
+
+    @property
+    def vault(self) -> Vault:
+        """The vault in use; whoever writes with it asks `unlock` first."""
+        return self.keyring.vault
+
+    def unlock(self, connection: Connection) -> Vault:
+        """The vault to write with until this transaction ends: nobody changes the key meanwhile. Raises SecretMismatchError."""
+        take_turn(connection)
+        return self.keyring.follow(connection)
+
+    def problem(self) -> str | None:
+        """What somebody should do about the stored keys, in words; None when nothing."""
+        with self.store.read() as connection:
+            state = progress(connection)
+            old = stored_format(connection) != KEY_FORMAT
+        if state is not None:
+            return f"身份标识或密钥的更换没有做完。请再运行 fenban keys {state.job}。"
+        if old:
+            return "库里的身份标识是按旧写法算的，按姓名住址查找重复信访会有遗漏。请运行 fenban keys rehash。"
+        return None
 
     def close(self) -> None:
         self.store.close()
@@ -38,25 +62,14 @@ def open_service(settings: Settings) -> Service:
     try:
         store.migrate()
         with store.write() as connection:
-            vault = _unlock(settings, connection)
+            keyring = Keyring(settings, connection)
             if not any_user(connection):
                 admin = add_user(connection, _FIRST_ADMIN, Role.ADMIN)
                 _keep_admin_key(settings, new_key(connection, admin.id))
     except BaseException:
         store.close()
         raise
-    return Service(settings, store, vault, Live(settings.models, settings.directory))
-
-
-def _unlock(settings: Settings, connection: Connection) -> Vault:
-    known = key_check(connection)
-    has_data = known is not None or any_petition(connection)
-    vault = Vault(load_key(settings.key.get_secret_value(), settings.key_file, may_create=not has_data))
-    if known is None:
-        keep_key_check(connection, vault.check)
-    elif known != vault.check:
-        raise SecretMismatchError("密钥不是这个数据库的密钥。请放回原来的密钥文件，或设置原来的 FENBAN_KEY。")
-    return vault
+    return Service(settings, store, keyring, Live(settings.models, settings.directory))
 
 
 def _keep_admin_key(settings: Settings, key: str) -> None:

@@ -23,6 +23,10 @@ class Settings(BaseSettings):
     key: SecretStr = Field(
         default=SecretStr(""), description="主密钥（32 字节的 base64）；留空则用密钥文件，第一次启动时生成"
     )
+    new_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="更换密钥时的新主密钥，只在主密钥由 FENBAN_KEY 给出时需要（fenban keys rotate）",
+    )
     models: Path = Field(default=Path("models"), description="模型目录")
     corpora: Path = Field(default=Path("corpora"), description="自带的分类表、词表和语料所在目录")
     directory: Path = Field(

@@ -65,7 +65,7 @@ class Made:
 
     def entry(self, weights: TermWeights, petition_id: str | None = None) -> LinkEntry:
         """As triage makes it, its category taken for granted."""
-        keys = {"phone": self.phone} if self.phone else {}
+        keys = frozenset({("phone", self.phone)}) if self.phone else frozenset()
         categories = [(str(self.category), 1.0)]
         return link_entry(petition_id or str(self.number), self.document, keys, weights, categories)
 

@@ -134,7 +134,7 @@ def _scored(
     """Scores of the pairs themselves. Where the file says so, the two have one petitioner, whatever their accounts."""
     scores = []
     for (a, b), same in zip(pairs, same_user, strict=True):
-        keys = {"account": "one"} if same else {}
+        keys = frozenset({("account", "one")}) if same else frozenset()
         one, other = replace(entries[a], keys=keys), replace(entries[b], keys=keys)
         scores.append(score_candidates(one, [other], bundle.term_weights, bundle.links)[0].score)
     return np.array(scores)

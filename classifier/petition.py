@@ -103,7 +103,10 @@ class Petitioner:
 
 @dataclass(frozen=True, slots=True)
 class Petition:
-    """One submission, as it came in. `title` and `text` are raw: only normalise and redact may read them."""
+    """One submission, as it came in. `title` and `text` are raw: only normalise and redact may read them.
+
+    `joint_petitioners` sign beside the `petitioner` (联名; Art. 20 caps who may visit, not who signs); an `agent` (代理人) speaks for them.
+    """
 
     id: str
     title: str = field(repr=False)
@@ -113,6 +116,8 @@ class Petition:
     received_at: datetime | None = None
     district: str = ""
     people: int = 1
+    joint_petitioners: tuple[Petitioner, ...] = field(default=(), repr=False)
+    agent: Petitioner = field(default_factory=Petitioner, repr=False)
 
     @property
     def given(self) -> str:

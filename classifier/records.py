@@ -11,8 +11,9 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,13 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     "id_number": ("id_number", "身份证", "身份证号", "身份证号码", "证件号码", "证件号"),
     "address": ("address", "住址", "地址", "联系地址", "家庭住址", "户籍地址", "现住址"),
     "account": ("account", "petitioner", "sender", "留言用户", "用户", "用户编号", "用户名", "账号"),
+    "joint_names": ("joint_names", "联名人", "共同信访人", "联名信访人", "联名人姓名", "共同信访人姓名", "同访人"),
+    "joint_phones": ("joint_phones", "联名人电话", "共同信访人电话", "联名人联系电话"),
+    "joint_id_numbers": ("joint_id_numbers", "联名人身份证号", "共同信访人身份证号", "联名人证件号码"),
+    "agent_name": ("agent_name", "代理人", "代理人姓名", "委托代理人", "受托人"),
+    "agent_phone": ("agent_phone", "代理人电话", "代理人联系电话", "代理人手机", "代理人联系方式", "委托代理人电话"),
+    "agent_id_number": ("agent_id_number", "代理人身份证号", "代理人身份证", "代理人证件号码"),
+    "agent_address": ("agent_address", "代理人住址", "代理人地址"),
     "received_at": ("received_at", "时间", "留言时间", "来信时间", "登记时间", "信访日期", "来电时间", "受理时间", "日期", "创建时间", "来访时间", "提交时间", "登记日期"),
     "channel": ("channel", "渠道", "来源", "信访形式", "信访方式", "受理渠道", "来源渠道", "诉求来源"),
     "district": ("district", "辖区", "区县", "所属区域", "所在地区", "问题属地", "发生地", "区域", "街道", "乡镇"),
@@ -48,8 +56,12 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     "kind": ("kind", "诉求类型", "信访目的", "类型", "诉求性质", "信件类型"),
     "unit": ("unit", "承办单位", "责任单位", "办理单位", "主办单位", "处理单位", "去向", "回复单位"),
 }  # fmt: skip
+_NOBODY = Petitioner()
 _FIELD_OF = {heading: name for name, headings in HEADINGS.items() for heading in headings}
 _SPACES = re.compile(r"[\s*：:]+")
+# Several people in one cell; 等5人 after them says how many, not who.
+_BETWEEN_PEOPLE = re.compile(r"[、,，;；/／|\n]+")
+_AND_OTHERS = re.compile(r"等\s*[\d一二三四五六七八九十百]*\s*人?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +122,31 @@ def to_petition(record: Record) -> Petition:
     check_text(title, text)
     channel = record["channel"]
     people = record["people"] or "1"
+    first, *others = _people(record["name"], record["phone"], record["id_number"])
+    joint = _people(record["joint_names"], record["joint_phones"], record["joint_id_numbers"])
     return Petition(
         id=record["id"] or f"line-{record.line}",
         title=title,
         text=text,
-        petitioner=Petitioner(
-            record["name"], record["id_number"], record["phone"], record["address"], record["account"]
-        ),
+        petitioner=replace(first, address=record["address"], account=record["account"]),
         channel=CHANNEL_ALIASES.get(channel.upper()) if channel else None,
         received_at=parse_date(record["received_at"]) if record["received_at"] else None,
         district=record["district"],
         people=int(people) if people.isdecimal() and 0 < int(people) < 1_000_000 else 1,
+        joint_petitioners=tuple(person for person in (*others, *joint) if person != _NOBODY),
+        agent=Petitioner(
+            record["agent_name"], record["agent_id_number"], record["agent_phone"], record["agent_address"]
+        ),
     )
+
+
+def _people(names: str, phones: str, id_numbers: str) -> list[Petitioner]:
+    """The people of three cells, at least one, perhaps nobody: the first of each cell belong together. A cell without a separator stays
+    as it is; more numbers than names stand for people without a name.
+    """
+    cells = (_AND_OTHERS.sub("", names) if _BETWEEN_PEOPLE.search(names) else names, id_numbers, phones)
+    split = [[part.strip() for part in _BETWEEN_PEOPLE.split(cell) if part.strip()] for cell in cells]
+    return [Petitioner(*parts) for parts in zip_longest(*split, fillvalue="")] or [_NOBODY]
 
 
 def check_text(title: str, text: str) -> None:

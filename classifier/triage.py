@@ -5,7 +5,7 @@ normalise → redact → tokenise and features, once → category → links → 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date
 from itertools import islice
@@ -14,7 +14,7 @@ from classifier.align import Alignment
 from classifier.bundle import Bundle
 from classifier.category import Explainer
 from classifier.features import Document, blank_marks, is_word
-from classifier.identity import identity_keys
+from classifier.identity import Keys, petition_keys
 from classifier.links.find import find_links
 from classifier.links.history import History
 from classifier.links.terms import LinkEntry, link_entry
@@ -43,7 +43,7 @@ class Reading:
     alignment: Alignment = field(repr=False)
     redactions: tuple[Redaction, ...]
     warnings: tuple[str, ...]
-    keys: Mapping[str, str] = field(repr=False)
+    keys: Keys = field(repr=False)
     district: str
     received: date | None = None
 
@@ -69,8 +69,9 @@ class Triaged:
 def read(petition: Petition, tokeniser: Tokeniser, secret: bytes) -> Reading:
     """Normalise, redact and cut one petition. `secret` keys the identity hashes."""
     normal, to_given = normalise(petition.given)
-    name = normalised(petition.petitioner.name).strip()
-    redacted, alignment, found = redact(normal, to_given, (name,) if name else ())
+    people = (petition.petitioner, *petition.joint_petitioners, petition.agent)
+    names = tuple(dict.fromkeys(name for person in people if (name := normalised(person.name).strip())))
+    redacted, alignment, found = redact(normal, to_given, names)
     # Blank ends are gone: without a title the first line end is the text's own, without a text there is none.
     title_length = len(redacted.partition("\n")[0]) if normalised(petition.title) else 0
     document = Document(redacted, title_length, tuple(tokeniser.cut(blank_marks(redacted))))
@@ -80,7 +81,7 @@ def read(petition: Petition, tokeniser: Tokeniser, secret: bytes) -> Reading:
         alignment=alignment,
         redactions=tuple(Redaction(f.kind, *to_given.before(f.start, f.end)) for f in found),
         warnings=_warnings(document),
-        keys=identity_keys(petition.petitioner, secret),
+        keys=petition_keys(petition, secret),
         district=petition.district,
         received=petition.received_at.astimezone(UTC).date() if petition.received_at else None,
     )
@@ -152,7 +153,7 @@ def entry_for(
     row: int,
     petition_id: str,
     document: Document,
-    keys: Mapping[str, str],
+    keys: Keys,
     received: date | None,
 ) -> LinkEntry:
     """The same for a petition that was read before."""

@@ -155,7 +155,7 @@ def _values(bundle: Bundle, pairs: Sequence[Pair], tick: Callable[[], object]) -
         entries += [entry_of(bundle, predictions, row, reading) for row, reading in enumerate(readings)]
     values = []
     for pair, a, b in zip(pairs, entries[::2], entries[1::2], strict=True):
-        keys = {"account": "one"} if pair.same_petitioner else {}
+        keys = frozenset({("account", "one")}) if pair.same_petitioner else frozenset()
         values.append(compare(replace(a, keys=keys), [replace(b, keys=keys)], bundle.term_weights)[0])
         tick()
     return np.array(values)

@@ -33,6 +33,7 @@ def readyz(service: ServiceDep, response: Response) -> HealthOut:
     ready, version = True, None
     try:
         service.store.ping()
+        problems += [problem] if (problem := service.problem()) else []
     except FenbanError as problem:
         ready = False
         problems.append(str(problem))

@@ -22,7 +22,7 @@ from api.store.tables import (
     petitioner_keys,
     petitions,
 )
-from classifier.links.matters import Pair, latest_verdicts, pair, same_petitioner
+from classifier.links.matters import Pair, latest_verdicts, pair, petitioners_of
 
 _CHUNK = 500
 
@@ -77,7 +77,7 @@ def petitioners_in(connection: Connection, span: Span) -> dict[int, int]:
         .join(petitions, petitions.c.seq == petitioner_keys.c.seq)
         .where(span.of())
     )
-    return same_petitioner(((kind, digest), seq) for kind, digest, seq in rows)
+    return petitioners_of((kind, digest, seq) for kind, digest, seq in rows)
 
 
 def links_in(connection: Connection, span: Span, min_score: float) -> dict[Pair, int]:

@@ -21,7 +21,8 @@ from api.store.tables import (
     suggestions,
 )
 from classifier.errors import NotFoundError
-from classifier.links.matters import same_petitioner
+from classifier.identity import is_agent_key
+from classifier.links.matters import petitioners_of
 
 
 def add_decision(
@@ -153,22 +154,24 @@ def petitioner_groups(connection: Connection) -> dict[int, str]:
     One letter names a phone, the next an ID number, a third both: petitions are of one petitioner when they share a key or a
     chain of petitions that do. The digest only groups petitions for splitting; the export hashes it once more.
     """
-    smallest: dict[int, str] = {}
-    digests: dict[int, str] = {}
+    smallest: dict[int, tuple[bool, str]] = {}
+    digests: dict[int, tuple[bool, str]] = {}
 
-    def keys() -> Iterator[tuple[tuple[str, str], int]]:
+    def keys() -> Iterator[tuple[str, str, int]]:
         rows = connection.execution_options(yield_per=5_000).execute(
             select(petitioner_keys.c.kind, petitioner_keys.c.digest, petitioner_keys.c.seq)
         )
         for kind, raw, seq in rows:
             digest = raw.hex()
-            digests[seq] = min(digest, digests.get(seq, digest))
-            yield (kind, digest), seq
+            # An agent's comes last: two clients of one lawyer are two petitioners.
+            ranked = (is_agent_key(kind), digest)
+            digests[seq] = min(ranked, digests.get(seq, ranked))
+            yield kind, digest, seq
 
-    groups = same_petitioner(keys())
+    groups = petitioners_of(keys())
     for seq, group in groups.items():
         smallest[group] = min(digests[seq], smallest.get(group, digests[seq]))
-    return {seq: smallest[group] for seq, group in groups.items()}
+    return {seq: smallest[group][1] for seq, group in groups.items()}
 
 
 def returned_ids(connection: Connection) -> set[str]:

@@ -6,6 +6,7 @@ Links are append-only: a run adds its own, and the petition says which run's lin
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -24,6 +25,7 @@ from api.store.tables import (
 )
 from api.store.terms import IndexWriter, is_sqlite
 from classifier.errors import ConflictError
+from classifier.identity import Keys
 from classifier.links.terms import LinkEntry, TermWeights, Views, pack, views_of
 from classifier.petition import Link
 
@@ -48,7 +50,7 @@ class Stored:
     id: str
     title: str = field(repr=False)
     text: str = field(repr=False)
-    keys: Mapping[str, str] = field(repr=False)
+    keys: Keys = field(repr=False)
     received: date | None
 
 
@@ -143,20 +145,20 @@ def stored_after(connection: Connection, seq: int, limit: int | None) -> list[St
         .limit(limit)
     )
     rows = connection.execute(query).all()
-    keys: dict[int, dict[str, str]] = {}
+    keys: dict[int, set[tuple[str, str]]] = defaultdict(set)
     if rows:
         between = petitioner_keys.c.seq.between(rows[0].seq, rows[-1].seq)
         for owner, kind, digest in connection.execute(
             select(petitioner_keys.c.seq, petitioner_keys.c.kind, petitioner_keys.c.digest).where(between)
         ):
-            keys.setdefault(owner, {})[kind] = digest.hex()
+            keys[owner].add((kind, digest.hex()))
     return [
         Stored(
             row.seq,
             row.id,
             row.title,
             row.text,
-            keys.get(row.seq, {}),
+            frozenset(keys[row.seq]),
             row.received_at.date() if row.received_at else None,
         )
         for row in rows

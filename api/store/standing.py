@@ -16,7 +16,7 @@ from api.store.tables import (
     petitioner_keys,
     petitions,
 )
-from classifier.links.matters import same_petitioner
+from classifier.links.matters import petitioners_of
 
 #: When a petition came in, as far as is known.
 ARRIVED: ColumnElement[Any] = func.coalesce(petitions.c.received_at, petitions.c.created_at)
@@ -56,7 +56,7 @@ def petitioners_on(connection: Connection, matter_id: str, viewer: Viewer) -> di
         .join(matter_members, matter_members.c.petition_id == petitions.c.id)
         .where(matter_members.c.matter_id == matter_id, visible(viewer))
     )
-    return same_petitioner(((kind, digest), seq) for kind, digest, seq in rows)
+    return petitioners_of((kind, digest, seq) for kind, digest, seq in rows)
 
 
 def units_decided(connection: Connection, matter_id: str, viewer: Viewer) -> list[tuple[str, str]]:

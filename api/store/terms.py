@@ -7,6 +7,7 @@ look-up reads as many. On both databases those who write the index take turns, s
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, OID, REGCLASS
 
 from api.store.tables import link_terms, petitioner_keys, petitions
+from classifier.identity import Keys
 from classifier.links.history import KEY_CAP, Posting, PostingLists, filed_under, search
 from classifier.links.terms import LinkEntry, TermWeights, Views, unpack, unpack_views
 
@@ -68,7 +70,7 @@ class DatabaseHistory:
 
     def same_key(self, entry: LinkEntry) -> Sequence[int]:
         found: set[int] = set()
-        for kind, digest in entry.keys.items():
+        for kind, digest in entry.keys:
             values = {"kind": kind, "digest": bytes.fromhex(digest), "below": self._below}
             found.update(self._connection.execute(_OF_KEY, values).scalars())
         return sorted(found, reverse=True)[:KEY_CAP]
@@ -79,12 +81,12 @@ class DatabaseHistory:
 
     def entries(self, seqs: Sequence[int]) -> Mapping[int, LinkEntry]:
         queries = _queries(self._table, self._sqlite)
-        keys: dict[int, dict[str, str]] = {}
+        keys: dict[int, set[tuple[str, str]]] = defaultdict(set)
         for seq, kind, digest in self._among(queries.keys, seqs):
-            keys.setdefault(seq, {})[kind] = digest.hex()
+            keys[seq].add((kind, digest.hex()))
         found = {}
         for seq, petition_id, view, title, words in self._among(queries.entries, seqs):
-            entry = _unpacked(petition_id, whole_text(title, words), keys.get(seq, {}), view)
+            entry = _unpacked(petition_id, whole_text(title, words), frozenset(keys[seq]), view)
             if entry is not None:
                 found[seq] = entry
         return found
@@ -183,7 +185,7 @@ class IndexWriter(DatabaseHistory):
         keys = [
             {"kind": kind, "digest": bytes.fromhex(digest), "seq": seq}
             for seq, entry in filed
-            for kind, digest in entry.keys.items()
+            for kind, digest in entry.keys
         ]
         if keys:
             self._connection.execute(insert(petitioner_keys), keys)
@@ -233,7 +235,7 @@ def take_turn(connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(own + _TURN)))
 
 
-def _unpacked(petition_id: str, words: str, keys: Mapping[str, str], view: bytes) -> LinkEntry | None:
+def _unpacked(petition_id: str, words: str, keys: Keys, view: bytes) -> LinkEntry | None:
     """None for a view that another version packed: it is found again after `fenban relink`."""
     try:
         return unpack(petition_id, words, keys, view)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.features import HASH_BITS, bigrams
+from classifier.identity import same_petitioner
 from classifier.links.facts import likeness
 from classifier.links.terms import RAREST_SHARED, LinkEntry, TermWeights, views_of
 
@@ -126,9 +127,9 @@ def _overlaps(
 
 def _pair(one: LinkEntry, other: LinkEntry, follows_up: bool) -> list[float]:
     """From the category on, without `copied_apart`."""
-    same, apart = _named(one, other)
+    named, named_apart = _named(one, other)
     numbered, numbered_apart = _numbered(one, other)
-    same_petitioner = any(other.keys.get(kind) == value for kind, value in one.keys.items())
+    same = same_petitioner(one.keys, other.keys)
     days = (
         min(abs((one.received - other.received).days), _MOST_DAYS)
         if one.received and other.received
@@ -136,12 +137,12 @@ def _pair(one: LinkEntry, other: LinkEntry, follows_up: bool) -> list[float]:
     )
     return [
         _same_category(one, other),
-        same,
-        apart,
+        named,
+        named_apart,
         numbered,
         numbered_apart,
-        float(same_petitioner),
-        float(same_petitioner and (follows_up or _FOLLOW_UP.search(other.text) is not None)),
+        float(same),
+        float(same and (follows_up or _FOLLOW_UP.search(other.text) is not None)),
         math.log(min(len(one.text), len(other.text)) + 1),
         math.log1p(days),
     ]

@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from classifier.features import blank_marks
+from classifier.identity import is_agent_key
 from classifier.links.compare import FEATURES
 from classifier.links.facts import likeness
 from classifier.links.terms import SHINGLE, Hashes, LinkEntry, TermWeights, shingles
@@ -38,6 +39,8 @@ def evidence_of(
         for i in order
         if abs(contributions[i]) >= _WORTH_SAYING
     )
+    if any(map(is_agent_key, keys)):
+        reasons = ("同一代理人", *reasons)
     return LinkEvidence(
         passages=shared_passages(a.text, b.text),
         terms=tuple(words[int(h)] for h in rarest if int(h) in words),

@@ -186,7 +186,7 @@ class MemoryHistory:
     def add(self, entry: LinkEntry) -> None:
         self._entries.append(entry)
         self._lists.file(len(self._entries), *filed_under(entry, self._weights))
-        for key in entry.keys.items():
+        for key in entry.keys:
             self._by_key[key].append(len(self._entries))
 
     def candidates(self, entry: LinkEntry, weights: TermWeights) -> list[LinkEntry]:
@@ -199,9 +199,7 @@ class MemoryHistory:
         return {term: self._lists.by_term[term] for term in terms if term in self._lists.by_term}
 
     def same_key(self, entry: LinkEntry) -> Sequence[int]:
-        found: Iterator[Iterable[int]] = (
-            self._by_key[key] for key in entry.keys.items() if key in self._by_key
-        )
+        found: Iterator[Iterable[int]] = (self._by_key[key] for key in entry.keys if key in self._by_key)
         return sorted(set().union(*found), reverse=True)[:KEY_CAP]
 
     def views(self, seqs: Sequence[int]) -> Views:

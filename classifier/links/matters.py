@@ -7,9 +7,11 @@ is held together only through a rejected pair. The order of verdicts on differen
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
+
+from classifier.identity import is_agent_key
 
 N = TypeVar("N", bound=Hashable)
 Pair = tuple[str, str]
@@ -99,12 +101,34 @@ def keep_numbers(
     return [number or new() for number in numbers]
 
 
-def same_petitioner(keys: Iterable[tuple[Hashable, int]]) -> dict[int, int]:
+def petitioners_of(keys: Iterable[tuple[str, Hashable, int]]) -> dict[int, int]:
     """A number for each petition that has a key, the same for all of one petitioner: the smallest of theirs.
 
-    `keys` are (identity key, petition). One letter names a phone, the next an ID number, a third both: petitions are of one
-    petitioner when they share a key or a chain of petitions that do. A repeat needs at least one identical petitioner.
+    `keys` are (type, digest, petition). One letter names a phone, the next an ID number, a third both: petitions are of one
+    petitioner when they share a key or a chain of petitions that do. A repeat needs at least one identical petitioner; those who sign
+    together are one. An agent's key counts for petitions that name nobody else: they are of one petitioner with one another, and with
+    the agent's client where all that it filed for others is one client's.
     """
-    owner: dict[Hashable, int] = {}
-    groups = components((owner.setdefault(key, petition), petition) for key, petition in keys)
-    return {petition: min(group) for group in groups for petition in group}
+    owner: dict[tuple[str, Hashable], int] = {}
+    agents: dict[tuple[str, Hashable], list[int]] = defaultdict(list)
+
+    def own() -> Iterator[tuple[int, int]]:
+        for kind, digest, petition in keys:
+            if is_agent_key(kind):
+                agents[kind, digest].append(petition)
+            else:
+                yield owner.setdefault((kind, digest), petition), petition
+
+    number = _numbers(own())
+    unnamed = [[petition for petition in filed if petition not in number] for filed in agents.values()]
+    by_agent = _numbers((filed[0], petition) for filed in unnamed for petition in filed)
+    clients: dict[int, set[int]] = defaultdict(set)
+    for filed, without in zip(agents.values(), unnamed, strict=True):
+        if without:
+            clients[by_agent[without[0]]] |= {number[petition] for petition in filed if petition in number}
+    joined = [(group, min(found)) for group, found in clients.items() if len(found) == 1]
+    return _numbers([*number.items(), *by_agent.items(), *joined])
+
+
+def _numbers(pairs: Iterable[tuple[int, int]]) -> dict[int, int]:
+    return {petition: min(group) for group in components(pairs) for petition in group}

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.features import distinct
+from classifier.identity import same_petitioner
 from classifier.links.compare import FEATURES, add_rare_words, compare_at_best
 from classifier.links.model import LinkModel
 from classifier.links.terms import LinkEntry, TermWeights, resemblance, shingles
@@ -65,11 +66,12 @@ def score_candidates(
     for candidate, row, copy, chance in zip(
         kept, values, copied[worth].tolist(), model.likely(values).tolist(), strict=True
     ):
-        keys = tuple(sorted(kind for kind, value in entry.keys.items() if candidate.keys.get(kind) == value))
+        keys = tuple(sorted({kind for kind, _ in entry.keys & candidate.keys}))
         if copy >= COPY:
             kind, score = LinkKind.DUPLICATE_TEXT, max(copy, chance)
         else:
-            kind, score = (LinkKind.REPEAT_PETITION if keys else LinkKind.SHARED_MATTER), chance
+            again = same_petitioner(entry.keys, candidate.keys)
+            kind, score = (LinkKind.REPEAT_PETITION if again else LinkKind.SHARED_MATTER), chance
         scored.append(Scored(candidate, kind, round(score, 4), keys, row))
     return scored
 

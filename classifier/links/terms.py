@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.features import Document, blank_marks, distinct, is_word
+from classifier.identity import Keys
 from classifier.links.facts import facts_of
 
 Hashes = npt.NDArray[np.int64]
@@ -41,7 +42,7 @@ _PUNCTUATION = re.compile(r"[\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class LinkEntry:
-    """One petition in a history. `hashes` are sorted and unique, `counts` stand beside them; `keys` map type to keyed hash.
+    """One petition in a history. `hashes` are sorted and unique, `counts` stand beside them; `keys` are (type, keyed hash).
 
     `text` is redacted, its first `title_length` characters are the title. `rare` are its rarest words with their weights, `facts` what it
     names by kind, `categories` its likeliest level-2 codes with their probabilities. `norm` is the length of its TF-IDF vector (float32)
@@ -52,7 +53,7 @@ class LinkEntry:
     text: str = field(repr=False)
     hashes: Hashes = field(repr=False)
     counts: npt.NDArray[np.int32] = field(repr=False)
-    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    keys: Keys = field(default=frozenset(), repr=False)
     title_length: int = 0
     rare: tuple[tuple[str, float], ...] = field(default=(), repr=False)
     facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
@@ -107,7 +108,7 @@ def link_terms(document: Document) -> Counter[str]:
 def link_entry(
     petition_id: str,
     document: Document,
-    keys: Mapping[str, str],
+    keys: Keys,
     weights: TermWeights,
     categories: Sequence[tuple[str, float]] = (),
     received: date | None = None,
@@ -121,7 +122,7 @@ def link_entry(
         document.text,
         hashes,
         counts,
-        dict(keys),
+        keys,
         document.title_length,
         _rare(document, terms, weights),
         facts_of(document, weights.by_word),
@@ -180,7 +181,7 @@ def pack(entry: LinkEntry) -> bytes:
     )
 
 
-def unpack(petition_id: str, text: str, keys: Mapping[str, str], packed: bytes) -> LinkEntry:
+def unpack(petition_id: str, text: str, keys: Keys, packed: bytes) -> LinkEntry:
     """The entry again; what was packed by the first version has no more than hashes and counts until `fenban relink`.
 
     Raises ValueError when it was packed by a later version.

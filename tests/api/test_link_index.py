@@ -121,7 +121,7 @@ def _file_and_fail(service, letter: Petition) -> None:
     with service.store.write() as connection:
         index = IndexWriter(connection, service.live.engine().bundle.term_weights)
         (entry,) = _entries(service, [letter])
-        index.add(1, replace(entry, keys={}))
+        index.add(1, replace(entry, keys=frozenset()))
         index.flush()
         assert connection.execute(select(func.count()).select_from(link_terms)).scalar_one() > 3
         raise RuntimeError
@@ -228,7 +228,7 @@ def test_readers_do_not_wait_for_who_writes_the_index(service):
     (entry,) = _entries(service, [replace(letters[0], id="new")])
     with service.store.write() as writing:
         index = IndexWriter(writing, weights)
-        index.add(11, replace(entry, keys={}))
+        index.add(11, replace(entry, keys=frozenset()))
         index.flush()
         with service.store.read() as reading:
             found = DatabaseHistory(reading).candidates(entry, weights)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from classifier.bundle import Bundle
 from classifier.features import Document
+from classifier.identity import Keys
 from classifier.links.evidence import shared_passages
 from classifier.links.find import find_links
 from classifier.links.history import (
@@ -47,6 +48,7 @@ _SEED = Path(__file__).resolve().parents[2] / "corpora" / "seed"
 _SECRET = b"0123456789abcdef"
 _ZHANG = Petitioner("张三", phone="13812345678")
 _LI = Petitioner("李四", phone="13987654321")
+_NOBODY = Petitioner()
 
 _FIRST = (
     "金桂园小区二期电梯频繁困人\n我住金桂园小区二期6号楼，去年12月以来电梯已经困人九次，物业公司只贴维修通知，"
@@ -63,10 +65,10 @@ _NEIGHBOUR = (
 _UNRELATED = "村里低保评定不公\n我们村今年评低保，家里有车有房的评上了，残疾老人却没有，请民政局重新核实。"
 
 
-def _document(bundle: Bundle, text: str) -> tuple[Document, dict[str, str]]:
+def _document(bundle: Bundle, text: str) -> tuple[Document, Keys]:
     title, _, body = text.partition("\n")
     reading = read(Petition("x", title, body), bundle.tokeniser, _SECRET)
-    return reading.document, dict(reading.keys)
+    return reading.document, reading.keys
 
 
 class _Desk:
@@ -77,19 +79,25 @@ class _Desk:
         weights = bundle.term_weights
         self.history = MemoryHistory(weights) if most is None else MemoryHistory(weights, most)
 
-    def _read(self, id_: str, text: str, petitioner: Petitioner) -> tuple[LinkEntry, Document]:
+    def _read(
+        self, id_: str, text: str, petitioner: Petitioner, agent: Petitioner = _NOBODY
+    ) -> tuple[LinkEntry, Document]:
         title, _, body = text.partition("\n")
-        reading = read(Petition(id_, title, body, petitioner), self._bundle.tokeniser, _SECRET)
+        reading = read(Petition(id_, title, body, petitioner, agent=agent), self._bundle.tokeniser, _SECRET)
         predictions = predict(self._bundle, [reading.document])
         return entry_of(self._bundle, predictions, 0, reading), reading.document
 
-    def add(self, id_: str, text: str, petitioner: Petitioner = _ZHANG) -> None:
-        self.history.add(self._read(id_, text, petitioner)[0])
+    def add(self, id_: str, text: str, petitioner: Petitioner = _ZHANG, agent: Petitioner = _NOBODY) -> None:
+        self.history.add(self._read(id_, text, petitioner, agent)[0])
 
     def links(
-        self, text: str, petitioner: Petitioner = _ZHANG, min_score: float | None = None
+        self,
+        text: str,
+        petitioner: Petitioner = _ZHANG,
+        min_score: float | None = None,
+        agent: Petitioner = _NOBODY,
     ) -> tuple[Link, ...]:
-        entry, document = self._read("new", text, petitioner)
+        entry, document = self._read("new", text, petitioner, agent)
         return find_links(
             entry, document, self.history, self._bundle.term_weights, self._bundle.links, min_score
         )
@@ -123,6 +131,37 @@ def test_another_person_with_the_same_matter_shares_it(desk: _Desk) -> None:
     (link,) = desk.links(_NEIGHBOUR, _LI)
     assert (link.id, link.kind) == ("first", LinkKind.SHARED_MATTER)
     assert link.evidence.keys == ()
+
+
+_LAWYER = Petitioner(name="王律师", phone="13600000001")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kind"),
+    [
+        (_ZHANG, _LI, LinkKind.SHARED_MATTER),  # one lawyer, two clients
+        (_ZHANG, _NOBODY, LinkKind.REPEAT_PETITION),
+        (_NOBODY, _LI, LinkKind.REPEAT_PETITION),
+        (_NOBODY, _NOBODY, LinkKind.REPEAT_PETITION),
+        (_ZHANG, _ZHANG, LinkKind.REPEAT_PETITION),
+    ],
+)
+def test_an_agent_speaks_for_a_petitioner_but_is_none(
+    bundle: Bundle, first: Petitioner, second: Petitioner, kind: LinkKind
+) -> None:
+    desk = _Desk(bundle)
+    desk.add("first", _FIRST, first, _LAWYER)
+    (link,) = desk.links(_AGAIN, second, agent=_LAWYER)
+    assert link.kind == kind
+    assert "agent_phone" in link.evidence.keys
+    assert "同一代理人" in link.evidence.reasons
+
+
+def test_the_agent_of_one_is_not_the_petitioner_of_another(bundle: Bundle) -> None:
+    desk = _Desk(bundle)
+    desk.add("first", _FIRST, _ZHANG, _LAWYER)
+    (link,) = desk.links(_AGAIN, _LAWYER)
+    assert (link.kind, link.evidence.keys) == (LinkKind.SHARED_MATTER, ())
 
 
 def test_the_same_person_with_an_unrelated_matter_is_a_new_petition(desk: _Desk) -> None:
@@ -240,7 +279,7 @@ def test_one_petitioner_more_never_makes_a_link_less_likely(
     a, b = data.draw(st.tuples(st.sampled_from(entries), st.sampled_from(entries)))
     strangers, one = (
         score_candidates(replace(a, keys=keys), [replace(b, keys=keys)], bundle.term_weights, bundle.links)[0]
-        for keys in ({}, {"phone": "k" * 32})
+        for keys in (frozenset[tuple[str, str]](), frozenset({("phone", "k" * 32)}))
     )
     assert one.score >= strangers.score
     if a.text != b.text:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import count
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ from classifier.links.matters import (
     keep_numbers,
     matters_of,
     pair,
-    same_petitioner,
+    petitioners_of,
 )
 
 _petitions = st.sampled_from("abcdefgh")
@@ -134,11 +135,54 @@ def test_one_petition_alone_does_not_bring_a_matter_back():
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 8)), max_size=20))
 def test_petitions_are_of_one_petitioner_when_keys_chain_them(keys):
-    found = same_petitioner(keys)
+    found = petitioners_of(("phone", key, petition) for key, petition in keys)
     assert set(found) == {petition for _, petition in keys}
     edges = {(a, b) for key, a in keys for other, b in keys if key == other}
     for petition, number in found.items():
         assert number == min(_reachable(petition, edges))
+
+
+_KEYS = st.lists(
+    st.tuples(
+        st.sampled_from(["phone", "agent_phone", "agent_address"]), st.integers(0, 3), st.integers(0, 6)
+    ),
+    max_size=20,
+)
+
+
+@given(_KEYS)
+def test_an_agent_never_joins_two_petitioners(keys):
+    own = [key for key in keys if key[0] == "phone"]
+    found, without_agents = petitioners_of(keys), petitioners_of(own)
+    for a in without_agents:
+        for b in without_agents:
+            assert (found[a] == found[b]) == (without_agents[a] == without_agents[b])
+
+
+@given(_KEYS)
+def test_petitions_that_name_only_their_agent_are_of_one_petitioner(keys):
+    named = {petition for kind, _, petition in keys if kind == "phone"}
+    found = petitioners_of(keys)
+    assert set(found) == {petition for *_, petition in keys}
+    for kind, digest, a in keys:
+        for other, same, b in keys:
+            if (kind, digest) == (other, same) and kind != "phone" and not {a, b} & named:
+                assert found[a] == found[b]
+
+
+@pytest.mark.parametrize(
+    ("clients", "petitioners"),
+    [
+        ([], [1, 1]),  # nobody named: the agent's own
+        ([(3, "a")], [1, 1, 1]),  # one client
+        ([(3, "a"), (4, "a")], [1, 1, 1, 1]),
+        ([(3, "a"), (4, "b")], [1, 1, 3, 4]),  # whose the first two are cannot be said
+    ],
+)
+def test_whose_petition_an_agent_filed(clients, petitioners):
+    keys = [("agent_phone", "lawyer", petition) for petition in (1, 2, *(seq for seq, _ in clients))]
+    keys += [("phone", digest, petition) for petition, digest in clients]
+    assert list(dict(sorted(petitioners_of(keys).items())).values()) == petitioners
 
 
 def test_a_long_chain_needs_no_deep_stack():

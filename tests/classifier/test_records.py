@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from classifier.dates import CHINA
 from classifier.errors import ColumnError, EmptyTextError, TextTooLongError, UnreadableFileError
-from classifier.petition import Channel, Petition
+from classifier.petition import Channel, Petition, Petitioner
 from classifier.records import (
     HEADINGS,
     MAX_CHARACTERS,
@@ -331,3 +331,47 @@ def test_what_a_csv_writer_writes_is_read_back(
         {key: value.strip() for key, value in (("id", a), ("text", b)) if value.strip()} for a, b in rows
     ]
     assert _fields(path) == [fields for fields in expected if fields]
+
+
+# --- several people -----------------------------------------------------------------------------------------
+
+
+def _named(**cells: str) -> Petition:
+    return to_petition(Record(1, {"text": "楼上漏水没人管"} | cells))
+
+
+def test_several_people_in_one_cell_stand_side_by_side_with_their_numbers() -> None:
+    petition = _named(name="张伟、李丽，王芳等5人", phone="13812345678/13912345678", address="柏垭村3组、4组")
+    everyone = (petition.petitioner, *petition.joint_petitioners)
+    assert [(p.name, p.phone, p.address) for p in everyone] == [
+        ("张伟", "13812345678", "柏垭村3组、4组"),
+        ("李丽", "13912345678", ""),
+        ("王芳", "", ""),
+    ]
+
+
+def test_a_cell_of_one_stays_as_it_is() -> None:
+    petition = _named(name="阿依古丽·买买提", phone="0371-6555 1234")
+    assert (petition.petitioner.name, petition.petitioner.phone) == ("阿依古丽·买买提", "0371-6555 1234")
+    assert petition.joint_petitioners == ()
+    assert _named().petitioner == Petitioner()
+
+
+def test_more_numbers_than_names() -> None:
+    petition = _named(name="张伟", phone="13812345678；13912345678")
+    assert [p.phone for p in petition.joint_petitioners] == ["13912345678"]
+
+
+def test_columns_of_joint_petitioners_and_of_the_agent(write: Callable[[str, str | bytes], Path]) -> None:
+    path = write(
+        "a.csv",
+        "内容,信访人,联名人,联名人电话,代理人,代理人电话\n漏水,张伟,李丽、王芳,13912345678、13712345678,赵律师,13612345678\n",
+    )
+    (record,) = read_records(path)
+    assert isinstance(record, Record)
+    petition = to_petition(record)
+    assert petition.joint_petitioners == (
+        Petitioner("李丽", phone="13912345678"),
+        Petitioner("王芳", phone="13712345678"),
+    )
+    assert petition.agent == Petitioner("赵律师", phone="13612345678")
