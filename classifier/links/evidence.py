@@ -9,7 +9,7 @@ import numpy as np
 from classifier.features import blank_marks
 from classifier.identity import is_agent_key
 from classifier.links.compare import FEATURES
-from classifier.links.facts import likeness
+from classifier.links.facts import HEARD, likeness
 from classifier.links.terms import SHINGLE, Hashes, LinkEntry, TermWeights, shingles
 from classifier.petition import LinkEvidence, Passage
 
@@ -57,7 +57,7 @@ def compared_facts(a: LinkEntry, b: LinkEntry) -> tuple[tuple[str, ...], tuple[s
     shared, apart = [], []
     for kind in a.facts.keys() & b.facts.keys():
         ours, theirs = a.facts[kind], b.facts[kind]
-        same = [name for name in ours if any(likeness(name, other) == 1 for other in theirs)]
+        same = [name for name in ours if any(likeness(name, other) >= HEARD for other in theirs)]
         if same:
             shared += [f"{kind}：{name}" for name in same]
         elif not any(name in b.text for name in ours) and not any(name in a.text for name in theirs):

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from classifier.features import Document, is_word
+from classifier.sounds import sounds
 
 #: Kind of name → what its names end in. The longest ending that fits decides; a name of an earlier kind is not looked at for a later one.
 _ENDINGS: Mapping[str, tuple[str, ...]] = {
@@ -52,6 +54,8 @@ _DISTRICT = re.compile(r"^(?:[A-Z]\d*|.{1,3})[省市县区]")
 _DISTRICT_END = re.compile(r"[省市县区州]$")
 _NEVER_IN_NAMES = frozenset("的了在是和与我们")
 _LONGEST = 8
+#: Two names of the same sound are so alike.
+HEARD = 0.9
 # A name is no word so common in the background, and does not end in one so well known.
 _RARE, _KNOWN = 8.0, 7.5
 _ENDING_WORDS = frozenset(ending for endings in _ENDINGS.values() for ending in endings)
@@ -112,13 +116,23 @@ def _name(words: Sequence[str], at: int, core: str) -> str:
 
 
 def likeness(one: str, other: str) -> float:
-    """How alike two names are, 0 to 1: one within the other is 1 (御景 in 恒泰御景), else the share of the shorter's characters."""
+    """How alike two names are, 0 to 1: one within the other is 1 (御景 in 恒泰御景), else the share of the shorter's characters that both
+    have; a name written down by ear (锦桦, 金华) counts by its syllables, which say a little less."""
     if one in other or other in one:
         return 1.0
+    return max(_shared(tuple(one), tuple(other)), HEARD * _shared(_syllables(one), _syllables(other)))
+
+
+def _shared(one: tuple[str, ...], other: tuple[str, ...]) -> float:
     rest = list(other)
     shared = 0
-    for character in one:
-        if character in rest:
-            rest.remove(character)
+    for part in one:
+        if part in rest:
+            rest.remove(part)
             shared += 1
     return shared / min(len(one), len(other))
+
+
+@lru_cache(maxsize=50_000)
+def _syllables(name: str) -> tuple[str, ...]:
+    return tuple(sounds(name).split())

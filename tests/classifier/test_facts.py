@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from classifier.bundle import Bundle
 from classifier.features import Document, blank_marks
-from classifier.links.facts import facts_of, likeness
+from classifier.links.facts import HEARD, facts_of, likeness
 
 
 def _facts(bundle: Bundle, text: str) -> dict[str, tuple[str, ...]]:
@@ -63,3 +63,5 @@ def test_a_misspelt_name_is_alike_and_another_is_not() -> None:
     assert likeness("金茂府", "金毛府") >= 0.6
     assert likeness("御景", "恒泰御景") == 1
     assert likeness("锦绣", "御景") == 0
+    assert likeness("锦桦", "金华") == likeness("福泰家", "富太佳") == HEARD
+    assert likeness("锦绣", "锦秀") == HEARD
