@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from api.live import Engine
+from api.review import file_for_review
 from api.service import Service
 from api.store.firewall import Viewer, previews
 from api.store.petitions import (
@@ -83,7 +84,7 @@ def _submit(
             return earlier
         index = IndexWriter(connection, engine.bundle.term_weights)
         triaged = next(triage_each([reading], engine.bundle, index, engine.router))
-        _add(service, connection, index, petition, triaged, viewer.user_id, None)
+        _add(service, engine, connection, index, petition, triaged, viewer.user_id, None)
         index.flush()
         if key:
             remember(connection, viewer.user_id, key, body_digest, petition.id)
@@ -129,7 +130,7 @@ def import_batch(
         index = IndexWriter(connection, engine.bundle.term_weights)
         triaged = triage_each(readings, engine.bundle, index, engine.router)
         for (key, petition), item in zip(fresh, triaged, strict=True):
-            _add(service, connection, index, petition, item, user_id, key)
+            _add(service, engine, connection, index, petition, item, user_id, key)
         index.flush()
         done = [(key, key not in known) for key, _ in batch]
     yield from done
@@ -153,6 +154,7 @@ def import_keys(service: Service, petitions: Iterable[Petition]) -> Iterator[tup
 
 def _add(
     service: Service,
+    engine: Engine,
     connection: Connection,
     index: IndexWriter,
     petition: Petition,
@@ -166,4 +168,5 @@ def _add(
         vault.seal({"title": petition.title, "text": petition.text}, petition.id),
         vault.seal(contact, petition.id) if any(contact.values()) else None,
     )
-    add_petition(connection, petition, triaged, sealed, index, user_id, import_key)
+    seq = add_petition(connection, petition, triaged, sealed, index, user_id, import_key)
+    file_for_review(service, engine, connection, seq, petition.id, triaged)
