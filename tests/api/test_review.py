@@ -103,7 +103,7 @@ def test_an_accusation_is_asked_of_who_may_see_it(http, service):
 
 def test_each_item_says_why_in_words(http, service):
     service.settings.review_share = 1.0
-    http.submit("充电桩网约车直播带货区块链")
+    http.submit("请问天文台观测彗星陨石，量子计算机、航天飞船、潜水艇、考古化石什么时候展览？")
     (item,) = _queue(http)
     assert item["sampled"] is True
     assert item["reasons"][0].startswith("随机抽取")

@@ -42,7 +42,7 @@ def test_any_changed_byte_is_refused(folder: Path, name: str) -> None:
 @pytest.mark.parametrize("manifest", ["", "[]", "{}", '{"format": 2}', '{"format": 1}'])
 def test_another_manifest_is_refused(folder: Path, manifest: str) -> None:
     (folder / "manifest.json").write_text(manifest, encoding="utf-8")
-    with pytest.raises(CorpusError, match="export labels|可能被改动"):
+    with pytest.raises(CorpusError, match=r"export labels|可能被改动"):
         load_snapshot(folder)
 
 
