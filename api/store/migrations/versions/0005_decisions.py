@@ -104,9 +104,7 @@ def _create_reviews(number: Any) -> None:
         sa.ForeignKeyConstraint(["seq"], ["petitions.seq"], name=op.f("fk_reviews_seq")),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_reviews")),
     )
-    op.create_index(
-        "ix_reviews_useful", "reviews", ["open", "sampled", sa.text("usefulness DESC"), "seq"]
-    )
+    op.create_index("ix_reviews_useful", "reviews", ["open", "sampled", sa.text("usefulness DESC"), "seq"])
     op.create_index("ix_reviews_drawn", "reviews", ["open", "sampled", "seq"])
 
 
