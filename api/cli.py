@@ -218,8 +218,10 @@ def train(
 
     settings = get_settings()
     arguments = ["train", "--corpora", str(settings.corpora), "--out", str(out or settings.models)]
-    for path in (*(data or ()), *(labels or ())):
+    for path in data or ():
         arguments += ["--data", str(path)]
+    for folder in labels or ():
+        arguments += ["--labels", str(folder)]
     for path in unlabelled or ():
         arguments += ["--unlabelled", str(path)]
     arguments += ["--no-seed"] * no_seed + ["--promote"] * promote
@@ -427,15 +429,17 @@ def models_rollback() -> None:
 
 @export_app.command("labels")
 def export_labels(
-    out: Annotated[Path, typer.Option("-o", "--out", help="输出的 CSV 文件")] = Path("labels.csv"),
+    out: Annotated[Path, typer.Option("-o", "--out", help="输出的文件夹，不能已经存在")] = Path("labels"),
 ) -> None:
     """导出人的认定（脱敏），供 fenban train --labels 学习。"""
-    from api.export import write_labels
+    from api.export import write_snapshot
     from api.service import open_service
     from api.settings import get_settings
 
-    count = write_labels(open_service(get_settings()), out)
-    typer.echo(f"已导出 {count} 条认定到 {out}。")
+    written = write_snapshot(open_service(get_settings()), out)
+    typer.echo(
+        f"已导出 {written.decided} 条认定、{written.links} 条关联认定到 {out}，校验值 {written.sha256[:12]}。"
+    )
 
 
 def _as_file(source: str) -> Path | None:

@@ -33,6 +33,13 @@ def shown(contact: dict[str, Any]) -> dict[str, Any]:
     return {_JOINT: parts.pop(_JOINT, []), _AGENT: parts.pop(_AGENT, {}), "petitioner": parts}
 
 
+def names_of(contact: dict[str, Any]) -> tuple[str, ...]:
+    """The names of everybody in what was sealed."""
+    parts = shown(contact)
+    people = (parts["petitioner"], *parts[_JOINT], parts[_AGENT])
+    return tuple(person["name"] for person in people if person.get("name"))
+
+
 def keys_of(contact: dict[str, Any], secret: bytes) -> Keys:
     """The identity keys of everybody in what was sealed."""
     parts = shown(contact)

@@ -1,4 +1,4 @@
-"""An officer decides, or a unit sends back: appended beside the suggestion it answers, with who, when and why."""
+"""An officer decides, a unit sends back, either is taken back: appended beside the suggestion it answers, with who, when and why."""
 
 from __future__ import annotations
 
@@ -9,25 +9,43 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from api.contact import shown
-from api.matters import redacted, standing_of
+from api.contact import names_of, shown
+from api.matters import redacted, return_due_at, standing_of
 from api.service import Service
-from api.store.firewall import Accusations, Viewer, previews
-from api.store.labels import add_decision, add_link_decision, add_return, history_of, links_of
-from api.store.matters import rearrange, verdicts_on
+from api.store.firewall import Accusations, Role, Viewer, previews
+from api.store.history import history_of, label_history
+from api.store.labels import (
+    Decided,
+    add_decision,
+    add_link_decision,
+    add_return,
+    assigned_at,
+    decision_in_force,
+    joint_units_of,
+    links_of,
+    return_of,
+    settle,
+)
+from api.store.matters import rearrange, verdict_on, verdicts_on
 from api.store.petitions import (
-    DECIDED,
     RETURNED,
     Filters,
     get_petition,
     latest_suggestion,
     list_petitions,
+    lock_petition,
     log_access,
+    now,
     sealed_parts,
-    update_current,
 )
-from classifier.errors import InputError, UnknownCodeError
+from api.store.tables import decisions, link_decisions, returns
+from api.store.undos import take_back
+from api.store.users import role_of
+from classifier.errors import ConflictError, ForbiddenError, InputError, UnknownCodeError
 from classifier.petition import KIND_ALIASES
+
+#: Who may record that a unit sent a petition back, and take that back.
+MAY_RETURN = (Role.REVIEWER, Role.ADMIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,41 +58,147 @@ class LinkVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What an officer decided; an empty field was not decided."""
+    """What an officer decided; an empty field was not decided. `joint_units` None: as before; (): none any more.
+
+    `expected`: the number of the decision the officer saw as the one in force, 0 for none, None when it does not matter.
+    """
 
     category: str = ""
     kind: str = ""
     unit: str = ""
     links: tuple[LinkVerdict, ...] = ()
     reason: str = ""
+    joint_units: tuple[str, ...] | None = None
+    expected: int | None = None
 
 
 def decide(service: Service, petition_id: str, choice: Choice, viewer: Viewer) -> dict[str, Any]:
     """Record a decision; returns the petition as it stands now. What was not decided this time keeps its value.
 
-    Raises NotFoundError, UnknownCodeError, InputError when nothing was decided.
+    Raises NotFoundError, UnknownCodeError, ConflictError when another decision than expected is in force, InputError when nothing
+    was decided or the joint units do not fit the lead.
     """
-    if not (choice.category or choice.kind or choice.unit or choice.links):
+    if not (choice.category or choice.kind or choice.unit or choice.links or choice.joint_units is not None):
         raise InputError("没有写任何认定。请至少认定分类、诉求类型、承办单位或关联中的一项。")
     values = _checked(service, choice)
+    joint = None if choice.joint_units is None else {unit_id(service, name) for name in choice.joint_units}
     with service.store.write() as connection:
-        row = get_petition(connection, petition_id, viewer)
-        if any(values.values()):
+        _turn(service, connection, petition_id, viewer, choice.expected)
+        reason = _without_identity(service, connection, petition_id, choice.reason, viewer)
+        if any(values.values()) or joint is not None:
             # What people decided before still holds; what only the machine suggested never becomes a label.
-            earlier = history_of(connection, petition_id)["decisions"]
-            decided = {name: values[name] or (earlier[-1][name] if earlier else "") for name in values}
+            decided = _merged(connection, petition_id, values, joint)
             suggestion_id = latest_suggestion(connection, petition_id)["id"]
-            add_decision(
-                connection, petition_id, suggestion_id, viewer.user_id, decided, redacted(choice.reason)
-            )
-            current = {name: decided[name] or row[name] for name in values}
-            update_current(connection, petition_id, current | {"status": DECIDED})
+            add_decision(connection, petition_id, suggestion_id, viewer.user_id, decided, reason)
+            settle(connection, petition_id)
         for verdict in choice.links:
             get_petition(connection, verdict.id, viewer)
-            number = add_link_decision(connection, petition_id, verdict.id, verdict.confirmed, viewer.user_id)
+            number = add_link_decision(
+                connection, petition_id, verdict.id, verdict.confirmed, reason, viewer.user_id
+            )
             rearrange(connection, {petition_id, verdict.id}, viewer.user_id, link_decision_id=number)
         # Who has just made an accusation of it sees it this last time.
         return _whole(service, connection, petition_id, viewer, _UNFILTERED)
+
+
+def undo(
+    service: Service,
+    petition_id: str,
+    viewer: Viewer,
+    *,
+    link: str = "",
+    reason: str = "",
+    expected: int | None = None,
+) -> dict[str, Any]:
+    """Take back the latest decision or return on a petition or, with `link`, the latest verdict on its link to that petition.
+
+    What held before holds again: the decision before, else the suggestion; matters follow. The undo is an event of its own, nothing
+    is erased. Raises NotFoundError, ConflictError as `decide`, InputError when there is nothing to take back, ForbiddenError for a
+    return where the user may not record one.
+    """
+    with service.store.write() as connection:
+        _turn(service, connection, petition_id, viewer, expected)
+        why = _without_identity(service, connection, petition_id, reason, viewer)
+        if link:
+            get_petition(connection, link, viewer)
+            _undo_verdict(connection, petition_id, link, viewer, why)
+        else:
+            _undo_decision(connection, petition_id, viewer, why)
+        return _whole(service, connection, petition_id, viewer, _UNFILTERED)
+
+
+def _undo_verdict(
+    connection: Connection, petition_id: str, other_id: str, viewer: Viewer, reason: str
+) -> None:
+    found = verdict_on(connection, petition_id, other_id)
+    if found is None:
+        raise InputError("这两件的关联没有可以撤销的认定。")
+    number, of_split = found
+    if of_split:
+        raise InputError("这个认定来自拆分，不能单独撤销。要恢复关联，请重新认定这两件。")
+    take_back(connection, petition_id, link_decisions, number, viewer.user_id, reason)
+    rearrange(connection, {petition_id, other_id}, viewer.user_id, link_decision_id=number)
+
+
+def _undo_decision(connection: Connection, petition_id: str, viewer: Viewer, reason: str) -> None:
+    decision = decision_in_force(connection, petition_id)
+    if decision is None:
+        raise InputError("没有可以撤销的认定。")
+    sent_back = return_of(connection, decision["id"])
+    if sent_back is None:
+        take_back(connection, petition_id, decisions, decision["id"], viewer.user_id, reason)
+    elif role_of(connection, viewer.user_id) in MAY_RETURN:
+        take_back(connection, petition_id, returns, sent_back, viewer.user_id, reason)
+    else:
+        raise ForbiddenError("这件已被承办单位退回，撤销退回需要审核或管理员。您可以直接重新认定。")
+    settle(connection, petition_id)
+
+
+def _turn(
+    service: Service, connection: Connection, petition_id: str, viewer: Viewer, expected: int | None
+) -> RowMapping:
+    """The petition, to be decided on by nobody else until this transaction ends. Raises NotFoundError, ConflictError."""
+    lock_petition(connection, petition_id)
+    row = get_petition(connection, petition_id, viewer)
+    if expected is not None and expected != (row["decision_id"] or 0):
+        raise ConflictError(f"这件的认定刚有变化：{_in_words(service, row)}。请看过后再认定。")
+    return row
+
+
+def _in_words(service: Service, row: RowMapping) -> str:
+    engine = service.live.engine()
+    known = engine.bundle.taxonomy
+    category = known.path(row["category"]) if row["category"] in known else row["category"]
+    unit = engine.router.directory.units.get(row["unit"])
+    now_is = "，".join((row["status"], category, row["kind"], unit.name if unit else row["unit"]))
+    return f"现在是{now_is}（认定编号 {row['decision_id'] or 0}）"
+
+
+def _merged(
+    connection: Connection, petition_id: str, values: dict[str, str], joint: set[str] | None
+) -> Decided:
+    before = decision_in_force(connection, petition_id)
+    whole = {name: value or (before[name] if before else "") for name, value in values.items()}
+    if joint is None:
+        held = joint_units_of(connection, before["id"]) if before else ()
+        # Who takes the lead joins no longer.
+        return Decided(**whole, joint_units=tuple(unit for unit in held if unit != whole["unit"]))
+    if joint and not whole["unit"]:
+        raise InputError("还没有认定主办单位。请先写主办单位，再写协办单位。")
+    if whole["unit"] in joint:
+        raise InputError("主办单位不能同时是协办单位。")
+    return Decided(**whole, joint_units=tuple(sorted(joint)))
+
+
+def _without_identity(
+    service: Service, connection: Connection, petition_id: str, reason: str, viewer: Viewer
+) -> str:
+    """A reason as it is kept: what the recognisers find is gone, and the petitioner's name that the form gave."""
+    if not reason.strip():
+        return ""
+    sealed = sealed_parts(connection, petition_id, viewer)
+    contact = service.vault.open(sealed.contact, petition_id) if sealed.contact else {}
+    return redacted(reason, *names_of(contact))
 
 
 def _checked(service: Service, choice: Choice) -> dict[str, str]:
@@ -101,20 +225,34 @@ def unit_id(service: Service, text: str) -> str:
     return unit.id if unit else text
 
 
-def send_back(service: Service, petition_id: str, unit: str, reason: str, viewer: Viewer) -> dict[str, Any]:
+def send_back(
+    service: Service,
+    petition_id: str,
+    unit: str,
+    reason: str,
+    viewer: Viewer,
+    expected: int | None = None,
+) -> dict[str, Any]:
     """A unit returns an assignment (Art. 23: within 5 working days, with reasons): a label for the next model, not a failure.
 
-    Raises NotFoundError, UnknownCodeError, InputError without a reason or when the unit does not hold the petition.
+    A later one is recorded, too, and marked: the regulation sets the time limit, but does not say that what is said after it is
+    void, and that the unit was the wrong one stays true. Raises NotFoundError, UnknownCodeError, ConflictError as `decide`, InputError
+    without a reason or when the unit was not assigned the petition, or has sent it back already.
     """
     if not reason.strip():
         raise InputError("退回必须写明理由（条例第二十三条）。")
     holder = unit_id(service, unit)
     with service.store.write() as connection:
-        row = get_petition(connection, petition_id, viewer)
-        if row["unit"] != holder:
-            raise InputError("这件信访件现在不由该单位承办，不能由它退回。")
-        add_return(connection, petition_id, holder, redacted(reason), viewer.user_id)
-        update_current(connection, petition_id, {"status": RETURNED})
+        row = _turn(service, connection, petition_id, viewer, expected)
+        decision = decision_in_force(connection, petition_id)
+        if decision is None or decision["unit"] != holder:
+            raise InputError("这件信访件没有认定由该单位主办，不能由它退回。")
+        if row["status"] == RETURNED:
+            raise InputError("这件信访件已经退回，等待重新认定。")
+        why = _without_identity(service, connection, petition_id, reason, viewer)
+        limit = return_due_at(assigned_at(connection, petition_id), service.settings.return_working_days)
+        add_return(connection, petition_id, decision, why, viewer.user_id, late=now() >= limit)
+        settle(connection, petition_id)
         return _whole(service, connection, petition_id, viewer, viewer)
 
 
@@ -122,6 +260,13 @@ def get_one(service: Service, petition_id: str, viewer: Viewer) -> dict[str, Any
     """A petition with its suggestion, matter, decisions and returns. Raises NotFoundError."""
     with service.store.read() as connection:
         return _whole(service, connection, petition_id, viewer, viewer)
+
+
+def get_history(service: Service, petition_id: str, viewer: Viewer) -> list[dict[str, Any]]:
+    """What was suggested, decided, returned, linked and undone, oldest first, as far as `viewer` may see it. Raises NotFoundError."""
+    with service.store.read() as connection:
+        get_petition(connection, petition_id, viewer)
+        return label_history(connection, petition_id, viewer)
 
 
 def get_links(service: Service, petition_id: str, viewer: Viewer) -> list[dict[str, Any]]:
@@ -164,8 +309,10 @@ def _whole(
     verdicts = verdicts_on(connection, petition_id)
     links = [link for link in suggestion.get("links", ()) if verdicts.get(link["id"]) is not False]
     suggestion["links"] = previews(connection, viewer, links)
+    joint = joint_units_of(connection, row["decision_id"]) if row["decision_id"] else ()
     return {
         **row,
+        "joint_units": joint,
         "suggestion": suggestion,
         "matter": standing_of(connection, service.settings, petition_id, viewer),
         **history_of(connection, petition_id),

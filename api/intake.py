@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from api.contact import contact_of, row_of
 from api.live import Engine
+from api.review import file_for_review
 from api.service import Service
 from api.store.firewall import Viewer, previews
 from api.store.petitions import (
@@ -88,7 +89,7 @@ def _submit(
             return earlier
         index = IndexWriter(connection, engine.bundle.term_weights)
         triaged = next(triage_each([reading], engine.bundle, index, engine.router))
-        _add(service, connection, index, petition, triaged, viewer.user_id, None)
+        _add(service, engine, connection, index, petition, triaged, viewer.user_id, None)
         index.flush()
         if key:
             stored, *_ = service.keyring.stored_forms(body_digest)
@@ -133,7 +134,7 @@ def import_batch(
         index = IndexWriter(connection, engine.bundle.term_weights)
         triaged = triage_each(readings, engine.bundle, index, engine.router)
         for (key, petition), item in zip(fresh, triaged, strict=True):
-            _add(service, connection, index, petition, item, user_id, forms[key][0])
+            _add(service, engine, connection, index, petition, item, user_id, forms[key][0])
         index.flush()
         done = [(key, key not in known) for key, _ in batch]
     yield from done
@@ -161,6 +162,7 @@ def _stored_keys(service: Service, key: str) -> list[str]:
 
 def _add(
     service: Service,
+    engine: Engine,
     connection: Connection,
     index: IndexWriter,
     petition: Petition,
@@ -174,4 +176,5 @@ def _add(
         vault.seal({"title": petition.title, "text": petition.text}, petition.id),
         vault.seal(contact, petition.id) if contact else None,
     )
-    add_petition(connection, petition, triaged, sealed, index, user_id, import_key)
+    seq = add_petition(connection, petition, triaged, sealed, index, user_id, import_key)
+    file_for_review(service, engine, connection, seq, petition.id, triaged)

@@ -23,10 +23,13 @@ from classifier.errors import InputError
 from classifier.normalise import normalised
 from classifier.redact import redact
 
+_SATURDAY = 5
 
-def redacted(reason: str) -> str:
-    """A reason without identity data: it is kept in clear, shown, and read when the next model is judged."""
-    return redact(normalised(reason).strip())[0]
+
+def redacted(reason: str, *names: str) -> str:
+    """A reason without identity data, nor the `names` of who petitions: it is kept in clear, shown, and read when the next model is judged."""
+    known = (normalised(name).strip() for name in names)
+    return redact(normalised(reason).strip(), names=tuple(name for name in known if name))[0]
 
 
 def due_at(opened: datetime, days: int) -> datetime:
@@ -37,6 +40,18 @@ def due_at(opened: datetime, days: int) -> datetime:
     """
     last = opened.astimezone(CHINA).date() + timedelta(days=days)
     return datetime.combine(last + timedelta(days=1), time(), CHINA).astimezone(UTC)
+
+
+def return_due_at(assigned: datetime, working_days: int) -> datetime:
+    """The end of the last of so many working days after a petition was assigned (Regulation Art. 23), counted as `due_at` counts.
+
+    Working days are Monday to Friday, in China: public holidays and the weekends worked in their place are not known here.
+    """
+    day = assigned.astimezone(CHINA).date()
+    while working_days:
+        day += timedelta(days=1)
+        working_days -= day.weekday() < _SATURDAY
+    return datetime.combine(day + timedelta(days=1), time(), CHINA).astimezone(UTC)
 
 
 def unit_in_charge(decided: Sequence[tuple[str, str]]) -> str:

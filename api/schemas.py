@@ -217,6 +217,7 @@ class PetitionOut(BaseModel):
     category: str
     kind: str
     unit: str
+    decision_id: int | None = Field(description="现在有效的认定的编号；没有为空")
 
 
 class DecisionOut(BaseModel):
@@ -224,18 +225,80 @@ class DecisionOut(BaseModel):
     suggestion_id: int
     category: str
     kind: str
-    unit: str
+    unit: str = Field(description="主办单位")
+    joint_units: list[str] = Field(description="协办单位")
     reason: str
     user_id: str
+    role: str = Field(description="认定时的角色")
     created_at: datetime
+    undone: bool = Field(description="已撤销，不再有效")
 
 
 class ReturnOut(BaseModel):
     id: int
     unit: str
     reason: str
+    late: bool = Field(description="超过规定的工作日；只除去周六周日，不知道节假日")
     user_id: str
+    role: str
     created_at: datetime
+    undone: bool = Field(description="已撤销，不再有效")
+
+
+class RankedCategoryOut(BaseModel):
+    code: str
+    name: str
+    path: str
+    probability: float
+
+
+class RankedUnitOut(BaseModel):
+    id: str
+    name: str
+    role: str
+    score: float
+
+
+class SuggestedOut(BaseModel):
+    categories: list[RankedCategoryOut]
+    kind: KindOut
+    units: list[RankedUnitOut]
+    abstained: bool
+
+
+class LinkVerdictOut(BaseModel):
+    id: str = Field(description="另一件的编号")
+    kind: str
+    score: float
+    confirmed: bool
+
+
+class HistoryEventOut(BaseModel):
+    """一件信访件经过中的一步。只增不改；撤销也是一步。"""
+
+    id: str
+    event: str = Field(
+        description="suggested 建议、decided 认定、returned 退回、linked 认定关联、undone 撤销"
+    )
+    created_at: datetime
+    user: str = Field(description="谁；机器的建议为空")
+    role: str = Field(description="当时的角色")
+    reason: str
+    undone: bool = Field(description="后来被撤销")
+    model_version: str = Field(default="", description="哪个模型的建议")
+    suggestion: SuggestedOut | None = Field(default=None, description="建议的候选，好的在前")
+    suggestion_id: int | None = Field(default=None, description="认定时看到的建议")
+    category: str = ""
+    kind: str = ""
+    unit: str = Field(default="", description="认定的主办单位，或退回的单位")
+    joint_units: list[str] = []
+    late: bool = False
+    link: LinkVerdictOut | None = None
+    undoes: str = Field(default="", description="撤销的是哪一步")
+
+
+class HistoryOut(BaseModel):
+    items: list[HistoryEventOut] = Field(description="先发生的在前")
 
 
 class MatterStandingOut(BaseModel):
@@ -305,6 +368,7 @@ class SplitIn(_Model):
 
 
 class PetitionDetailOut(PetitionOut):
+    joint_units: list[str] = Field(description="协办单位，由人认定的")
     suggestion: TriageOut
     matter: PetitionMatterOut | None = Field(description="所在的信访事项；没有认定过关联的为空")
     decisions: list[DecisionOut]
@@ -333,6 +397,15 @@ class LinkVerdictIn(_Model):
     confirmed: bool
 
 
+_Expected = Annotated[
+    int | None,
+    Field(
+        ge=0,
+        description="您看到的有效认定的编号（decision_id），没有写 0；与现在的不同则不执行，返回 409。不写不检查",
+    ),
+]
+
+
 class DecisionIn(_Model):
     """人的认定。没写的项保持原值。"""
 
@@ -345,9 +418,13 @@ class DecisionIn(_Model):
 
     category: str = Field(default="", max_length=8)
     kind: str = Field(default="", max_length=16)
-    unit: str = Field(default="", max_length=80, description="单位 id 或名称")
+    unit: str = Field(default="", max_length=80, description="主办单位的 id 或名称")
+    joint_units: list[Annotated[str, Field(max_length=80)]] | None = Field(
+        default=None, max_length=20, description="协办单位的 id 或名称；不写保持原值，空列表为不再有协办"
+    )
     links: list[LinkVerdictIn] = Field(default_factory=list, max_length=100)
     reason: str = Field(default="", max_length=2_000)
+    expected_decision: _Expected = None
 
 
 class ReturnIn(_Model):
@@ -355,6 +432,57 @@ class ReturnIn(_Model):
 
     unit: str = Field(max_length=80)
     reason: str = Field(max_length=2_000)
+    expected_decision: _Expected = None
+
+
+class UndoIn(_Model):
+    """撤销最近一次认定或退回；写了 link 则撤销对那件关联的最近一次认定。"""
+
+    link: str = Field(default="", max_length=32, description="另一件的编号")
+    reason: str = Field(default="", max_length=2_000)
+    expected_decision: _Expected = None
+
+
+class ReviewItemOut(BaseModel):
+    id: str
+    title: str
+    channel: str
+    district: str
+    received_at: datetime | None
+    created_at: datetime
+    reasons: list[str] = Field(description="为什么请人认定")
+    sampled: bool = Field(description="随机抽取的")
+    usefulness: float = Field(description="人的认定有多大用处，0 到 1；说的是这件的建议，不是人")
+    confidence: float = Field(description="收件时第一候选一级分类的概率")
+    unseen: float = Field(description="没有学过的词所占比例")
+    category: str = Field(description="收件时建议的分类")
+    kind: str
+    unit: str
+    model_version: str
+
+
+class ReviewOut(BaseModel):
+    items: list[ReviewItemOut]
+
+
+class MeasureOut(BaseModel):
+    name: str = Field(description="category_level1、category_level2、kind、unit")
+    label: str
+    decided: int = Field(description="随机抽取的件里，这一项已由人认定的件数")
+    undecided: int = Field(description="还没有认定的件数")
+    right: int = Field(description="收件时的建议与认定相同的件数")
+    accuracy: float | None = Field(description="正确率；没有认定过为空")
+    low: float = Field(description="95% 区间的下限（Wilson）")
+    high: float = Field(description="95% 区间的上限")
+
+
+class AccuracyOut(BaseModel):
+    since: datetime | None
+    until: datetime | None
+    share: float = Field(description="现在随机抽取的比例")
+    sampled: int = Field(description="这段时间随机抽取的件数")
+    measures: list[MeasureOut]
+    warning: str = Field(description="估计有什么保留；没有为空")
 
 
 class WeekOut(BaseModel):

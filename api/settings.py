@@ -48,6 +48,18 @@ class Settings(BaseSettings):
     handling_source: str = Field(
         default="《信访工作条例》第三十四条", description="办理期限的依据，随期限一起显示"
     )
+    return_working_days: int = Field(
+        default=5,
+        ge=1,
+        le=365,
+        description="承办单位退回的期限（工作日）。《信访工作条例》第二十三条：自收到之日起五个工作日；逾期的仍记录，标为逾期",
+    )
+    review_share: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="收件时随机抽取、用来如实估计正确率的信访件所占比例",
+    )
     log_level: str = Field(default="INFO", description="日志级别：DEBUG、INFO、WARNING、ERROR")
 
     @property

@@ -72,6 +72,11 @@ class Bundle:
         return LevelThree(self.taxonomy, self.lexicon)
 
     @cached_property
+    def known_words(self) -> frozenset[str]:
+        """Every word the model has a column for."""
+        return frozenset(self.vectoriser.vocabulary)
+
+    @cached_property
     def term_weights(self) -> TermWeights:
         return TermWeights(self.vectoriser.vocabulary, self.vectoriser.idf, self.vectoriser.bigram_idf())
 

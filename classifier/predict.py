@@ -95,6 +95,14 @@ def kind_of(bundle: Bundle, predictions: Predictions, row: int) -> KindSuggestio
     return KindSuggestion(Kind(bundle.kind.classes[best]), round(float(predictions.kind[row, best]), 4))
 
 
+def learned_unit(bundle: Bundle, predictions: Predictions, row: int) -> tuple[str, float] | None:
+    """The unit model's own first choice, by name, with its probability; None without a unit model."""
+    if bundle.unit is None or predictions.unit is None:
+        return None
+    best = int(predictions.unit[row].argmax())
+    return bundle.unit.classes[best], float(predictions.unit[row, best])
+
+
 def units_of(
     bundle: Bundle,
     predictions: Predictions,

@@ -20,7 +20,15 @@ from classifier.links.history import History
 from classifier.links.terms import LinkEntry, link_entry
 from classifier.normalise import normalise, normalised
 from classifier.petition import EvidenceSpan, Petition, Redaction, Suggestion, Triage
-from classifier.predict import Predictions, best_classes, categories_of, kind_of, predict, units_of
+from classifier.predict import (
+    Predictions,
+    best_classes,
+    categories_of,
+    kind_of,
+    learned_unit,
+    predict,
+    units_of,
+)
 from classifier.redact import redact
 from classifier.routing import Router
 from classifier.tokenise import Tokeniser
@@ -59,11 +67,17 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Triaged:
-    """The suggestion with what a store needs to keep for later petitions."""
+    """The suggestion with what a store needs to keep for later petitions.
+
+    `confidence` is the greatest level-1 probability, 0 without a category model; `learned_unit` the name and probability of the unit
+    model's first choice before any rule had its say, None without a unit model.
+    """
 
     triage: Triage
     reading: Reading
     entry: LinkEntry
+    confidence: float = 0.0
+    learned_unit: tuple[str, float] | None = None
 
 
 def read(petition: Petition, tokeniser: Tokeniser, secret: bytes) -> Reading:
@@ -139,7 +153,8 @@ def triage_each(
             redactions=reading.redactions,
             warnings=reading.warnings,
         )
-        yield Triaged(answer, reading, entry)
+        confidence = float(predictions.confidence[row])
+        yield Triaged(answer, reading, entry, confidence, learned_unit(bundle, predictions, row))
 
 
 def entry_of(bundle: Bundle, predictions: Predictions, row: int, reading: Reading) -> LinkEntry:

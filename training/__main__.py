@@ -87,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     learn = commands.add_parser("train")
     learn.add_argument("--data", type=Path, action="append", default=[])
+    learn.add_argument("--labels", type=Path, action="append", default=[])
     learn.add_argument("--unlabelled", type=Path, action="append", default=[])
     learn.add_argument("--no-seed", action="store_true")
     learn.add_argument("--corpora", type=Path, default=Path("corpora"))
@@ -111,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _train(options: argparse.Namespace) -> None:
     check_free(options.out)
-    sources = Sources(options.corpora, tuple(options.data), seed=not options.no_seed)
+    sources = Sources(options.corpora, tuple(options.data), not options.no_seed, tuple(options.labels))
     if options.unlabelled:
         adaptation = adapt(sources, options.unlabelled, RichProgress(), _note)
         show_adaptation(adaptation, _console)

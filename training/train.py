@@ -24,6 +24,7 @@ from training.corpus import Example, count_by, load_labelled, load_seed, seed_ex
 from training.fit import ALPHAS, Fitted, Matrix, Scores, fit_model, fit_pooling, gram, ridge, wants_kernel
 from training.links import fit_links, load_pairs
 from training.metrics import coverage_at, expected_calibration_error, macro_f1
+from training.snapshot import load_snapshot, snapshot_examples
 from training.split import groups_of
 from training.stream import is_large, learn_in_batches
 
@@ -48,11 +49,13 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where to learn from. `seed` False leaves the shipped corpus out: only what `data` teaches is in the bundle."""
+    """Where to learn from: files `data`, label snapshots `labels`. `seed` False leaves the shipped corpus out: only what these teach
+    is in the bundle."""
 
     corpora: Path
     data: tuple[Path, ...] = ()
     seed: bool = True
+    labels: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ def _learn_large(
 ) -> Bundle:
     """As `learn`, from files of more rows than are held in memory."""
     without = replace(sources, data=())
-    seed = read_examples(without, reference, progress, note) if sources.seed else []
+    seed = read_examples(without, reference, progress, note) if sources.seed or sources.labels else []
     found = learn_in_batches(sources.data, seed, reference.taxonomy, reference.tokeniser, progress.step, note)
     category, kind, unit = (
         _Head(*head, np.ones(len(head[1]))) if head else None
@@ -175,13 +178,18 @@ def read_examples(
         with progress.step("读取种子语料", len(rows)) as tick:
             examples += seed_examples(rows, tokeniser, tick)
         examples += term_examples(taxonomy, lexicon, tokeniser)
+    weight = _OFFICE_WEIGHT if sources.seed else 1.0
     for path in sources.data:
         with progress.step(f"读取 {path.name}", None) as tick:
             labelled = load_labelled(path, taxonomy, tokeniser, tick)
         if labelled.rejects:
             note(labelled.complaint(path))
-        weight = _OFFICE_WEIGHT if sources.seed else 1.0
         examples += [replace(example, weight=weight) for example in labelled.examples]
+    for folder in sources.labels:
+        with progress.step(f"读取 {folder.name}", None):
+            snapshot = load_snapshot(folder)
+            learnt = list(snapshot_examples(snapshot.petitions, taxonomy, tokeniser))
+        examples += [replace(example, weight=weight) for example in learnt]
     if not examples:
         raise CorpusError(
             "没有可学的标注。请给出带 category、kind 或 unit 列的 --data，或去掉 --no-seed 用自带语料。"
@@ -350,7 +358,7 @@ def _report(
     """What the bundle says of itself: what it was trained on and its held-out figures. No clock, no paths: builds agree."""
     return {
         "seed": sources.seed,
-        "data": [path.name for path in sources.data],
+        "data": [path.name for path in (*sources.data, *sources.labels)],
         **counts,
         "category": _category_figures(category) if category else None,
         "kind": _figures(kind) if kind else None,

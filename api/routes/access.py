@@ -57,3 +57,4 @@ def allowed(*roles: Role) -> Callable[[ServiceDep, User], Viewer]:
 Anyone = Annotated[Viewer, Depends(allowed(*Role))]
 Officer = Annotated[Viewer, Depends(allowed(Role.INTAKE, Role.REVIEWER, Role.ADMIN))]
 Reviewer = Annotated[Viewer, Depends(allowed(Role.REVIEWER, Role.ADMIN))]
+Overseer = Annotated[Viewer, Depends(allowed(Role.REVIEWER, Role.ADMIN, Role.AUDITOR))]

@@ -6,18 +6,30 @@ import base64
 import binascii
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BeforeValidator
 
-from api.decisions import Choice, LinkVerdict, decide, get_links, get_one, get_original, get_page, send_back
+from api.decisions import (
+    Choice,
+    LinkVerdict,
+    decide,
+    get_history,
+    get_links,
+    get_one,
+    get_original,
+    get_page,
+    send_back,
+    undo,
+)
 from api.intake import submit, triage_only
 from api.observe import Metrics
 from api.routes.access import Anyone, Officer, Reviewer, ServiceDep
 from api.schemas import (
     AcceptedOut,
     DecisionIn,
+    HistoryOut,
     LinksOut,
     OriginalOut,
     PetitionDetailOut,
@@ -26,6 +38,7 @@ from api.schemas import (
     ReturnIn,
     TriageIn,
     TriageListOut,
+    UndoIn,
     moment,
 )
 from api.store.petitions import Filters
@@ -101,7 +114,7 @@ def list_petitions(
 
 @router.get("/petitions/{petition_id}", summary="一件，连同建议、认定和退回")
 def get_petition(petition_id: str, service: ServiceDep, viewer: Anyone) -> PetitionDetailOut:
-    return _detail(get_one(service, petition_id, viewer))
+    return PetitionDetailOut.model_validate(get_one(service, petition_id, viewer))
 
 
 @router.get("/petitions/{petition_id}/original", summary="原文和联系方式（查看会留痕）")
@@ -120,18 +133,30 @@ def post_decision(
     petition_id: str, body: DecisionIn, service: ServiceDep, viewer: Officer
 ) -> PetitionDetailOut:
     verdicts = tuple(LinkVerdict(link.id, link.confirmed) for link in body.links)
-    choice = Choice(body.category, body.kind, body.unit, verdicts, body.reason)
-    return _detail(decide(service, petition_id, choice, viewer))
+    joint = None if body.joint_units is None else tuple(body.joint_units)
+    choice = Choice(body.category, body.kind, body.unit, verdicts, body.reason, joint, body.expected_decision)
+    return PetitionDetailOut.model_validate(decide(service, petition_id, choice, viewer))
 
 
 @router.post("/petitions/{petition_id}/returns", status_code=201, summary="承办单位退回")
 def post_return(petition_id: str, body: ReturnIn, service: ServiceDep, viewer: Reviewer) -> PetitionDetailOut:
-    return _detail(send_back(service, petition_id, body.unit, body.reason, viewer))
+    """过了规定的工作日也记录，标为逾期。"""
+    whole = send_back(service, petition_id, body.unit, body.reason, viewer, body.expected_decision)
+    return PetitionDetailOut.model_validate(whole)
 
 
-def _detail(whole: dict[str, Any]) -> PetitionDetailOut:
-    rows = {name: [dict(row) for row in whole[name]] for name in ("decisions", "returns")}
-    return PetitionDetailOut.model_validate(whole | rows)
+@router.post("/petitions/{petition_id}/undo", status_code=201, summary="撤销最近一次认定、退回或关联认定")
+def post_undo(petition_id: str, body: UndoIn, service: ServiceDep, viewer: Officer) -> PetitionDetailOut:
+    """此前有效的重新有效：前一次认定，没有则为建议。撤销本身也记录在案，原来的认定不删除。撤销退回需要审核或管理员。"""
+    whole = undo(
+        service, petition_id, viewer, link=body.link, reason=body.reason, expected=body.expected_decision
+    )
+    return PetitionDetailOut.model_validate(whole)
+
+
+@router.get("/petitions/{petition_id}/history", summary="经过：建议、认定、退回、关联、撤销")
+def get_petition_history(petition_id: str, service: ServiceDep, viewer: Anyone) -> HistoryOut:
+    return HistoryOut.model_validate({"items": get_history(service, petition_id, viewer)})
 
 
 def _encode_cursor(seq: int) -> str:

@@ -22,6 +22,7 @@ from api.store.tables import (
     petitioner_keys,
     petitions,
 )
+from api.store.undos import stands
 from classifier.links.matters import Pair, latest_verdicts, pair, petitioners_of
 
 _CHUNK = 500
@@ -93,7 +94,7 @@ def links_in(connection: Connection, span: Span, min_score: float) -> dict[Pair,
     said = connection.execute(
         select(links.c.petition_id, links.c.other_id, link_decisions.c.confirmed)
         .select_from(between.join(link_decisions, link_decisions.c.link_id == links.c.id))
-        .where(*both)
+        .where(*both, stands(link_decisions))
         .order_by(link_decisions.c.id)
     )
     verdicts = latest_verdicts((a, b, confirmed) for a, b, confirmed in said)

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, and_, exists, false, or_, select, true
+from sqlalchemy import ColumnElement, Connection, FromClause, and_, false, or_, select, true
 
-from api.store.tables import decisions, petitions
+from api.store.tables import decisions, joint_units, petitions
 from classifier.petition import Kind
 
 #: What stands in the place of a link to an accusation.
@@ -42,7 +42,7 @@ class Accusations(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """What one user may see. `unit` None: petitions of every unit; else only those people assigned to this one."""
+    """What one user may see. `unit` None: petitions of every unit; else only those people assigned to this one, as lead or joint."""
 
     user_id: str
     accusations: Accusations
@@ -80,9 +80,9 @@ def _unit_is(viewer: Viewer, of: FromClause) -> ColumnElement[bool]:
     if not viewer.unit:
         return false()
     # A suggestion assigns nothing: a machine that takes an accusation for a claim must not hand it to the accused.
-    said = decisions.alias()
-    decided = exists().where(said.c.petition_id == of.c.id, said.c.unit == viewer.unit).correlate(of)
-    return and_(of.c.unit == viewer.unit, decided)
+    lead = select(decisions.c.id).where(decisions.c.unit == viewer.unit)
+    joint = select(joint_units.c.decision_id).where(joint_units.c.unit == viewer.unit)
+    return of.c.decision_id.in_(lead.union_all(joint))
 
 
 def _kind_is(viewer: Viewer, of: FromClause) -> ColumnElement[bool]:

@@ -1,28 +1,39 @@
-"""Decisions, returns and link decisions: appended, never changed."""
+"""Decisions, returns and verdicts on links: appended, never changed; and what holds now because of them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, exists, func, insert, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, exists, insert, select, update
 
 from api.store.firewall import Viewer, previews
 from api.store.matters import verdicts_on
-from api.store.petitions import RETURNED, now, storable
+from api.store.petitions import DECIDED, PENDING, RETURNED, now, storable, update_current
 from api.store.tables import (
     decisions,
+    joint_units,
     link_decisions,
     links,
-    petitioner_keys,
     petitions,
     returns,
-    suggestions,
+    reviews,
 )
+from api.store.undos import stands
+from api.store.users import role_of
 from classifier.errors import NotFoundError
-from classifier.identity import is_agent_key
-from classifier.links.matters import petitioners_of
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a person decided of a petition; an empty field was never decided. `units` are ids, the joint ones sorted."""
+
+    category: str = ""
+    kind: str = ""
+    unit: str = ""
+    joint_units: tuple[str, ...] = ()
 
 
 def add_decision(
@@ -30,31 +41,121 @@ def add_decision(
     petition_id: str,
     suggestion_id: int,
     user_id: str,
-    values: dict[str, str],
+    decided: Decided,
     reason: str,
 ) -> None:
-    connection.execute(
-        insert(decisions).values(
+    moment = now()
+    number: int = connection.execute(
+        insert(decisions)
+        .values(
             petition_id=petition_id,
             suggestion_id=suggestion_id,
-            user_id=user_id,
+            category=decided.category,
+            kind=decided.kind,
+            unit=decided.unit,
             reason=storable(reason),
-            created_at=now(),
-            **values,
+            user_id=user_id,
+            role=role_of(connection, user_id).value,
+            created_at=moment,
         )
-    )
+        .returning(decisions.c.id)
+    ).scalar_one()
+    rows = [{"decision_id": number, "unit": unit, "created_at": moment} for unit in decided.joint_units]
+    if rows:
+        connection.execute(insert(joint_units), rows)
 
 
-def add_return(connection: Connection, petition_id: str, unit: str, reason: str, user_id: str) -> None:
+def add_return(
+    connection: Connection, petition_id: str, decision: RowMapping, reason: str, user_id: str, late: bool
+) -> None:
+    """The unit of this decision sends it back."""
     connection.execute(
         insert(returns).values(
-            petition_id=petition_id, unit=unit, reason=storable(reason), user_id=user_id, created_at=now()
+            petition_id=petition_id,
+            unit=decision["unit"],
+            reason=storable(reason),
+            user_id=user_id,
+            role=role_of(connection, user_id).value,
+            decision_id=decision["id"],
+            late=late,
+            created_at=now(),
         )
     )
+
+
+def decision_in_force(connection: Connection, petition_id: str) -> RowMapping | None:
+    """The latest decision that was not taken back."""
+    query = (
+        select(decisions)
+        .where(decisions.c.petition_id == petition_id, stands(decisions))
+        .order_by(decisions.c.id.desc())
+        .limit(1)
+    )
+    return connection.execute(query).mappings().first()
+
+
+def joint_units_of(connection: Connection, decision_id: int) -> tuple[str, ...]:
+    query = (
+        select(joint_units.c.unit)
+        .where(joint_units.c.decision_id == decision_id)
+        .order_by(joint_units.c.unit)
+    )
+    return tuple(connection.execute(query).scalars())
+
+
+def return_of(connection: Connection, decision_id: int) -> int | None:
+    """The number of the return that answers a decision and was not taken back."""
+    query = select(returns.c.id).where(returns.c.decision_id == decision_id, stands(returns))
+    return connection.execute(query.order_by(returns.c.id.desc()).limit(1)).scalar()
+
+
+def assigned_at(connection: Connection, petition_id: str) -> datetime:
+    """Since when the unit in force has had the petition: later decisions that keep the unit start no new time limit,
+    one that insists after a return does. The caller knows that there is a decision."""
+    rows = connection.execute(
+        select(decisions.c.unit, decisions.c.created_at, exists_return().label("sent_back"))
+        .where(decisions.c.petition_id == petition_id, stands(decisions))
+        .order_by(decisions.c.id.desc())
+    ).all()
+    since: datetime = rows[0].created_at
+    for row in rows:
+        if row.unit != rows[0].unit or row.sent_back:
+            break
+        since = row.created_at
+    return since
+
+
+def exists_return() -> ColumnElement[bool]:
+    """Whether a row of `decisions` was answered by a return that was not taken back."""
+    return exists(
+        select(returns.c.id).where(returns.c.decision_id == decisions.c.id, stands(returns))
+    ).correlate(decisions)
+
+
+def settle(connection: Connection, petition_id: str) -> None:
+    """Bring what holds now in line with what was decided, returned and taken back: the decision in force, else the suggestion."""
+    seq, suggested = _suggested(connection, petition_id)
+    decision = decision_in_force(connection, petition_id)
+    status, held = PENDING, suggested
+    if decision is not None:
+        status = DECIDED if return_of(connection, decision["id"]) is None else RETURNED
+        held = {name: decision[name] or value for name, value in suggested.items()}
+    number = decision["id"] if decision is not None else None
+    update_current(connection, petition_id, {**held, "status": status, "decision_id": number})
+    connection.execute(update(reviews).where(reviews.c.seq == seq).values(open=status == PENDING))
+
+
+def _suggested(connection: Connection, petition_id: str) -> tuple[int, dict[str, str]]:
+    row = connection.execute(
+        select(reviews.c.seq, reviews.c.category, reviews.c.kind, reviews.c.unit)
+        .join(petitions, petitions.c.seq == reviews.c.seq)
+        .where(petitions.c.id == petition_id)
+    ).one()
+    return row.seq, {"category": row.category, "kind": row.kind, "unit": row.unit}
 
 
 def add_link_decision(
-    connection: Connection, petition_id: str, other_id: str, confirmed: bool, user_id: str
+    connection: Connection, petition_id: str, other_id: str, confirmed: bool, reason: str, user_id: str
 ) -> int:
     """The number of the verdict. Raises NotFoundError when no such link was suggested, in either direction."""
     link_id = connection.execute(
@@ -70,7 +171,14 @@ def add_link_decision(
         raise NotFoundError("这两件之间没有可认定的关联。请先查看该件的关联列表。")
     verdict: int = connection.execute(
         insert(link_decisions)
-        .values(link_id=link_id, confirmed=confirmed, user_id=user_id, created_at=now())
+        .values(
+            link_id=link_id,
+            confirmed=confirmed,
+            reason=storable(reason),
+            user_id=user_id,
+            role=role_of(connection, user_id).value,
+            created_at=now(),
+        )
         .returning(link_decisions.c.id)
     ).scalar_one()
     return verdict
@@ -100,80 +208,3 @@ def links_of(connection: Connection, petition_id: str, viewer: Viewer) -> list[d
         shown = {"id": other, "kind": row["kind"], "score": row["score"], "confirmed": verdicts.get(other)}
         found.setdefault(other, shown | {"evidence": json.loads(row["evidence"])})
     return previews(connection, viewer, list(found.values()))
-
-
-def history_of(connection: Connection, petition_id: str) -> dict[str, Sequence[RowMapping]]:
-    """Decisions and returns of a petition, oldest first."""
-    return {
-        "decisions": connection.execute(
-            select(decisions).where(decisions.c.petition_id == petition_id).order_by(decisions.c.id)
-        )
-        .mappings()
-        .all(),
-        "returns": connection.execute(
-            select(returns).where(returns.c.petition_id == petition_id).order_by(returns.c.id)
-        )
-        .mappings()
-        .all(),
-    }
-
-
-def decided_labels(connection: Connection) -> Iterator[RowMapping]:
-    """Each decided petition with its latest decision and the suggestion decided on, in order of intake."""
-    latest = (
-        select(decisions.c.petition_id, func.max(decisions.c.id).label("id"))
-        .group_by(decisions.c.petition_id)
-        .subquery()
-    )
-    query: Any = (
-        select(
-            petitions.c.seq,
-            petitions.c.id,
-            petitions.c.title,
-            petitions.c.text,
-            petitions.c.received_at,
-            petitions.c.created_at,
-            petitions.c.channel,
-            decisions.c.category,
-            decisions.c.kind,
-            decisions.c.unit,
-            decisions.c.created_at.label("decided_at"),
-            suggestions.c.model_version,
-        )
-        .join(latest, latest.c.petition_id == petitions.c.id)
-        .join(decisions, and_(decisions.c.id == latest.c.id))
-        .join(suggestions, suggestions.c.id == decisions.c.suggestion_id)
-        .order_by(petitions.c.seq)
-    )
-    yield from connection.execution_options(yield_per=500).execute(query).mappings()
-
-
-def petitioner_groups(connection: Connection) -> dict[int, str]:
-    """One identity digest for each petition that has any: the same for all petitions of one petitioner.
-
-    One letter names a phone, the next an ID number, a third both: petitions are of one petitioner when they share a key or a
-    chain of petitions that do. The digest only groups petitions for splitting; the export hashes it once more.
-    """
-    smallest: dict[int, tuple[bool, str]] = {}
-    digests: dict[int, tuple[bool, str]] = {}
-
-    def keys() -> Iterator[tuple[str, str, int]]:
-        rows = connection.execution_options(yield_per=5_000).execute(
-            select(petitioner_keys.c.kind, petitioner_keys.c.digest, petitioner_keys.c.seq)
-        )
-        for kind, raw, seq in rows:
-            digest = raw.hex()
-            # An agent's comes last: two clients of one lawyer are two petitioners.
-            ranked = (is_agent_key(kind), digest)
-            digests[seq] = min(ranked, digests.get(seq, ranked))
-            yield kind, digest, seq
-
-    groups = petitioners_of(keys())
-    for seq, group in groups.items():
-        smallest[group] = min(digests[seq], smallest.get(group, digests[seq]))
-    return {seq: smallest[group][1] for seq, group in groups.items()}
-
-
-def returned_ids(connection: Connection) -> set[str]:
-    query = select(petitions.c.id).where(petitions.c.status == RETURNED)
-    return set(connection.execute(query).scalars())

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Connection,
     and_,
     delete,
+    exists,
     insert,
     or_,
     select,
@@ -26,6 +27,8 @@ from api.store.tables import (
     matter_splits,
     matters,
 )
+from api.store.undos import stands
+from api.store.users import role_of
 from classifier.errors import NotFoundError
 from classifier.links.matters import Pair, Stay, keep_numbers, latest_verdicts, matters_of
 
@@ -121,13 +124,14 @@ def split(connection: Connection, matter_id: str, parted: Collection[str], reaso
         if (one in parted) != (other in parted)
     ]
     if across:
-        connection.execute(
-            insert(link_decisions),
-            [
-                {"link_id": link_id, "confirmed": False, "user_id": user_id, "created_at": moment}
-                for link_id in across
-            ],
-        )
+        verdict = {
+            "confirmed": False,
+            "reason": storable(reason),
+            "user_id": user_id,
+            "role": role_of(connection, user_id),
+            "created_at": moment,
+        }
+        connection.execute(insert(link_decisions), [{"link_id": link_id} | verdict for link_id in across])
     rearrange(connection, {min(members)}, user_id, split_id=split_id)
 
 
@@ -147,6 +151,32 @@ def verdicts_on(connection: Connection, petition_id: str) -> dict[str, bool]:
     return dict.fromkeys(apart, False) | {
         (other if one == petition_id else one): confirmed for (one, other), confirmed in latest.items()
     }
+
+
+def verdict_on(connection: Connection, petition_id: str, other_id: str) -> tuple[int, bool] | None:
+    """The number of the latest verdict on a pair that was not taken back, and whether a split gave it; None without one."""
+    parted, kept = matter_split_sides.alias("parted"), matter_split_sides.alias("kept")
+    of_split = exists(
+        select(matter_splits.c.id)
+        .join(parted, parted.c.split_id == matter_splits.c.id)
+        .join(kept, and_(kept.c.split_id == parted.c.split_id, kept.c.parted != parted.c.parted))
+        .where(
+            # A split and the verdicts it gives are of one moment.
+            matter_splits.c.created_at == link_decisions.c.created_at,
+            parted.c.petition_id == petition_id,
+            kept.c.petition_id == other_id,
+        )
+        .correlate(link_decisions)
+    )
+    ends = (petition_id, other_id)
+    row = connection.execute(
+        select(link_decisions.c.id, of_split.label("of_split"))
+        .join(links, links.c.id == link_decisions.c.link_id)
+        .where(links.c.petition_id.in_(ends), links.c.other_id.in_(ends), stands(link_decisions))
+        .order_by(link_decisions.c.id.desc())
+        .limit(1)
+    ).first()
+    return (row.id, bool(row.of_split)) if row else None
 
 
 def matter_of(connection: Connection, petition_id: str) -> str | None:
@@ -180,6 +210,7 @@ def _verdicts() -> Any:
     return (
         select(links.c.petition_id, links.c.other_id, link_decisions.c.confirmed)
         .join(link_decisions, link_decisions.c.link_id == links.c.id)
+        .where(stands(link_decisions))
         .order_by(link_decisions.c.id)
     )
 

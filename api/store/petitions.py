@@ -25,7 +25,7 @@ STATUSES = (PENDING, DECIDED, RETURNED)
 _LISTED = (
     petitions.c.seq, petitions.c.id, petitions.c.title, petitions.c.text, petitions.c.channel, petitions.c.district,
     petitions.c.people, petitions.c.received_at, petitions.c.created_at, petitions.c.status, petitions.c.category,
-    petitions.c.kind, petitions.c.unit,
+    petitions.c.kind, petitions.c.unit, petitions.c.decision_id,
 )  # fmt: skip
 
 
@@ -66,8 +66,8 @@ def add_petition(
     index: IndexWriter,
     user_id: str | None,
     import_key: str | None = None,
-) -> None:
-    """Store a petition, its suggestion, its links and its place in the link index, which is yet to be flushed."""
+) -> int:
+    """Store a petition, its suggestion, its links and its place in the link index, which is yet to be flushed; returns its seq."""
     answer, reading, entry = triaged.triage, triaged.reading, triaged.entry
     moment = now()
     seq: int = connection.execute(
@@ -104,6 +104,7 @@ def add_petition(
     if answer.links:
         connection.execute(insert(links), [link_row(petition.id, link, moment) for link in answer.links])
     index.add(seq, entry)
+    return seq
 
 
 def link_row(petition_id: str, link: Link, moment: datetime) -> dict[str, Any]:
@@ -134,6 +135,15 @@ def get_petition(connection: Connection, petition_id: str, viewer: Viewer) -> Ro
     if row is None:
         raise NotFoundError("没有这件信访件。请检查编号。")
     return row
+
+
+def lock_petition(connection: Connection, petition_id: str) -> None:
+    """Until this transaction ends nobody else decides on the petition. SQLite has one writer anyway.
+
+    Rows that refer to the petition may still be written: a lock against those too would wait for a matter, and a matter for it.
+    """
+    query = select(petitions.c.seq).where(petitions.c.id == petition_id).with_for_update(key_share=True)
+    connection.execute(query)
 
 
 def latest_suggestion(connection: Connection, petition_id: str) -> RowMapping:
@@ -195,7 +205,7 @@ def log_access(connection: Connection, petition_id: str, user_id: str) -> None:
 
 
 def update_current(connection: Connection, petition_id: str, values: Mapping[str, Any]) -> None:
-    """What holds now: status, category, kind, unit. The history is in suggestions, decisions and returns."""
+    """What holds now: status, category, kind, unit, decision. The history is in suggestions, decisions, returns and undos."""
     connection.execute(update(petitions).where(petitions.c.id == petition_id).values(**values))
 
 

@@ -22,7 +22,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from classifier.errors import ConflictError, InputError, SchemaTooNewError, StoreError, StoreUnavailableError
 
 #: The newest migration; a database at this revision needs no migration run.
-HEAD = "0004"
+HEAD = "0005"
 _WRITES = "fenban_writes"
 _BUSY_MILLISECONDS = 10_000
 _CACHE_KIB = 16_384
@@ -51,6 +51,14 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         with _translated(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def read_one_moment(self) -> Iterator[Connection]:
+        """As `read`, but all queries see the database as it was at the first of them."""
+        with self.read() as connection:
+            if not self.is_sqlite:  # a reader of SQLite sees one moment anyway
+                connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
             yield connection
 
     @contextmanager

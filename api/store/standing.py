@@ -16,6 +16,7 @@ from api.store.tables import (
     petitioner_keys,
     petitions,
 )
+from api.store.undos import stands
 from classifier.links.matters import petitioners_of
 
 #: When a petition came in, as far as is known.
@@ -65,7 +66,12 @@ def units_decided(connection: Connection, matter_id: str, viewer: Viewer) -> lis
         select(decisions.c.petition_id, decisions.c.unit)
         .join(petitions, petitions.c.id == decisions.c.petition_id)
         .join(matter_members, matter_members.c.petition_id == petitions.c.id)
-        .where(matter_members.c.matter_id == matter_id, decisions.c.unit != "", visible(viewer))
+        .where(
+            matter_members.c.matter_id == matter_id,
+            decisions.c.unit != "",
+            stands(decisions),
+            visible(viewer),
+        )
         .order_by(decisions.c.id)
     )
     return [(petition, unit) for petition, unit in rows]

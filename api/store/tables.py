@@ -1,5 +1,5 @@
 """The tables as they are now; `migrations/` is how they came to be. Suggestions, decisions, returns, links and the history of
-matters are append-only: triggers refuse any change (migrations 0002 and 0004)."""
+matters are append-only: triggers refuse any change (migrations 0002, 0004 and 0005)."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData(
@@ -102,6 +103,8 @@ petitions = Table(
     Column("unit", String(80), nullable=False, server_default="", index=True),
     # The `fenban relink` whose links to earlier petitions hold now, 0 before any.
     Column("link_run", Integer, nullable=False, server_default="0"),
+    # The decision that holds now, NULL while none does. No foreign key: decisions refer to petitions already.
+    Column("decision_id", BigInteger, index=True),
 )
 
 suggestions = Table(
@@ -122,9 +125,21 @@ decisions = Table(
     Column("suggestion_id", ForeignKey("suggestions.id"), nullable=False),
     Column("category", String(8), nullable=False, server_default=""),
     Column("kind", String(16), nullable=False, server_default=""),
-    Column("unit", String(80), nullable=False, server_default=""),
+    Column("unit", String(80), nullable=False, server_default="", index=True),
     Column("reason", Text, nullable=False, server_default=""),
     Column("user_id", ForeignKey("users.id"), nullable=False),
+    # What the user was when deciding: intake, reviewer or admin.
+    Column("role", String(16), nullable=False, server_default=""),
+    Column("created_at", _Moment, nullable=False),
+)
+
+# The units that a decision names beside the lead (协办).
+joint_units = Table(
+    "joint_units",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("decision_id", ForeignKey("decisions.id"), nullable=False, index=True),
+    Column("unit", String(80), nullable=False, index=True),
     Column("created_at", _Moment, nullable=False),
 )
 
@@ -136,6 +151,11 @@ returns = Table(
     Column("unit", String(80), nullable=False),
     Column("reason", Text, nullable=False),
     Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("role", String(16), nullable=False, server_default=""),
+    # The decision that assigned it; NULL for one of before 0005 that answered a mere suggestion.
+    Column("decision_id", ForeignKey("decisions.id")),
+    # Whether it came after the time limit of Art. 23, as far as the calendar was known.
+    Column("late", Boolean, nullable=False, server_default=false()),
     Column("created_at", _Moment, nullable=False),
 )
 
@@ -160,9 +180,49 @@ link_decisions = Table(
     Column("id", _Number, primary_key=True, autoincrement=True),
     Column("link_id", ForeignKey("links.id"), nullable=False, index=True),
     Column("confirmed", Boolean, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
     Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("role", String(16), nullable=False, server_default=""),
     Column("created_at", _Moment, nullable=False),
 )
+
+# Each row takes back exactly one decision, return or verdict on a link, once.
+undos = Table(
+    "undos",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("petition_id", ForeignKey("petitions.id"), nullable=False, index=True),
+    Column("decision_id", ForeignKey("decisions.id"), unique=True),
+    Column("return_id", ForeignKey("returns.id"), unique=True),
+    Column("link_decision_id", ForeignKey("link_decisions.id"), unique=True),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("role", String(16), nullable=False, server_default=""),
+    Column("created_at", _Moment, nullable=False),
+)
+
+# What was suggested at intake, in narrow columns, and how much a person's answer to it would teach. Nothing of who wrote it.
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("seq", ForeignKey("petitions.seq"), primary_key=True, autoincrement=False),
+    # Whether nobody has decided yet.
+    Column("open", Boolean, nullable=False),
+    # Chosen at intake by chance, for honest figures: decisions on these estimate how often the model is right.
+    Column("sampled", Boolean, nullable=False),
+    # 0 to 1, and what it is made of (classifier/doubt.py).
+    Column("usefulness", Float, nullable=False),
+    Column("doubts", String(80), nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("unseen", Float, nullable=False),
+    Column("model_version", String(64), nullable=False),
+    Column("category", String(8), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("unit", String(80), nullable=False),
+)
+# The review queue is the beginning of each of these.
+Index("ix_reviews_useful", reviews.c.open, reviews.c.sampled, reviews.c.usefulness.desc(), reviews.c.seq)
+Index("ix_reviews_drawn", reviews.c.open, reviews.c.sampled, reviews.c.seq)
 
 
 # A matter (信访事项) is what people confirmed. It has numbers and clocks of its own; nothing of it is kept by petitioner.
@@ -266,5 +326,5 @@ access_log = Table(
 
 APPEND_ONLY = (
     "suggestions", "decisions", "returns", "links", "link_decisions", "access_log", "matter_splits", "matter_split_sides",
-    "matter_events",
+    "matter_events", "joint_units", "undos",
 )  # fmt: skip

@@ -40,6 +40,11 @@ def add_user(connection: Connection, name: str, role: Role, unit: str = "") -> U
     return user
 
 
+def role_of(connection: Connection, user_id: str) -> Role:
+    """What a user is now: kept beside what they do, so that it reads the same when they are something else one day."""
+    return Role(connection.execute(select(users.c.role).where(users.c.id == user_id)).scalar_one())
+
+
 def new_key(connection: Connection, user_id: str, days: int | None = None) -> str:
     """A new key for a user, shown this once; it expires after `days`, or never."""
     key = _PREFIX + secrets.token_urlsafe(32)

@@ -12,12 +12,14 @@ from classifier.errors import ConflictError, InputError, NotFoundError, Unauthen
 _EVERYONE = frozenset({"intake", "reviewer", "admin", "auditor", "unit"})
 _OFFICERS = _EVERYONE - {"auditor", "unit"}
 _REVIEWERS = frozenset({"reviewer", "admin"})
+_OVERSEERS = frozenset({"reviewer", "admin", "auditor"})
 _NOBODY = {None: "none", "unknown": "unknown", "expired": "expired", "disabled": "disabled"}
 
 _TEXT = "楼下烧烤店每天营业到凌晨，油烟直接排进楼道，反映多次无人处理。"
 _TRIAGE = {"petitions": [{"text": _TEXT}]}
 _DECISION = {"category": "040206", "unit": "城管局"}
 _RETURN = {"unit": "城管局", "reason": "不归我们管"}
+_UNDO = {"reason": "认错了"}
 _SPLIT = {"petitions": ["{petition_id}"], "reason": "不是同一家店"}
 
 #: Who may, the status when they may, and a body with which it works.
@@ -30,6 +32,10 @@ _MAY = {
     ("GET", "/v1/petitions/{petition_id}/links"): (_EVERYONE, 200, None),
     ("POST", "/v1/petitions/{petition_id}/decisions"): (_OFFICERS, 201, _DECISION),
     ("POST", "/v1/petitions/{petition_id}/returns"): (_REVIEWERS, 201, _RETURN),
+    ("GET", "/v1/petitions/{petition_id}/history"): (_EVERYONE, 200, None),
+    ("POST", "/v1/petitions/{petition_id}/undo"): (_OFFICERS, 201, _UNDO),
+    ("GET", "/v1/review"): (_OFFICERS, 200, None),
+    ("GET", "/v1/accuracy"): (_OVERSEERS, 200, None),
     ("GET", "/v1/matters/{matter_id}"): (_EVERYONE, 200, None),
     ("POST", "/v1/matters/{matter_id}/split"): (_REVIEWERS, 201, _SPLIT),
     ("GET", "/v1/hot?since=2026-01-01"): (_EVERYONE, 200, None),
@@ -70,6 +76,8 @@ def test_roles_on_every_endpoint(http, ids):
             case = (method, path, role)
             expected[case] = (status, "") if role in allowed else (403, "forbidden")
             found[case] = http.outcome(_request(http, method, path, role, body, ids))
+            if body in (_RETURN, _UNDO):  # decided again for the next role
+                http.post(f"/v1/petitions/{ids['petition_id']}/decisions", _DECISION)
             if body is _SPLIT:  # joined again for the next role
                 again = {"links": [{"id": ids["copy"], "confirmed": True}]}
                 http.post(f"/v1/petitions/{ids['petition_id']}/decisions", again)

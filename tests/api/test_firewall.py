@@ -32,7 +32,7 @@ _SEES = {
 }
 
 #: What each endpoint shows of petitions: none; all that the reader may see; these when they are enough for a topic; the one it is
-#: asked for; what is linked to it.
+#: asked for; what is linked to it; what it has a verdict with. The queue has nothing decided (tests/api/test_review.py).
 _SHOWS = {
     ("POST", "/v1/triage"): "none",
     ("POST", "/v1/petitions"): "linked",
@@ -42,6 +42,10 @@ _SHOWS = {
     ("GET", "/v1/petitions/{petition_id}/links"): "linked",
     ("POST", "/v1/petitions/{petition_id}/decisions"): "one",
     ("POST", "/v1/petitions/{petition_id}/returns"): "one",
+    ("GET", "/v1/petitions/{petition_id}/history"): "verdicts",
+    ("POST", "/v1/petitions/{petition_id}/undo"): "one",
+    ("GET", "/v1/review"): "none",
+    ("GET", "/v1/accuracy"): "none",
     ("GET", "/v1/matters/{matter_id}"): "all",
     ("POST", "/v1/matters/{matter_id}/split"): "none",
     ("GET", "/v1/hot?since=2026-03-02&until=2026-03-09&min_score=0.5"): "topic",
@@ -49,16 +53,20 @@ _SHOWS = {
     ("GET", "/v1/units"): "none",
     ("GET", "/v1/models/active"): "none",
 }
+#: Each with its neighbours, and two that a person told apart.
+_PAIRS = [*pairwise(_PETITIONS), ("own", "accusation_other")]
+_VERDICTS = {name: {end for ends in _PAIRS if name in ends for end in ends} - {name} for name in _PETITIONS}
 _FORBIDDEN = {
-    "auditor": {"POST", "/original"},
-    "unit": {"POST", "/original"},
-    "intake": {"/returns", "/split"},
+    "auditor": {"POST", "/original", "/review"},
+    "unit": {"POST", "/original", "/review", "/accuracy"},
+    "intake": {"/returns", "/split", "/accuracy"},
 }
 _BODIES = {
     "/v1/triage": {"petitions": [{"text": _TEXT}]},
     "/v1/petitions": {"text": _TEXT.format("另附")},
     "/decisions": {"category": "040206"},
     "/returns": {"reason": "不归我们管"},
+    "/undo": {"reason": "认错了"},
     "/split": {"petitions": ["nothing"], "reason": "试一试"},
 }
 
@@ -133,7 +141,7 @@ def test_no_answer_holds_what_its_reader_may_not_see(http, ids, matter, role):
                 good = answer.status_code == 403
             elif ("{petition_id}" in path and name not in sees) or ("{matter_id}" in path and len(sees) < 2):
                 good = http.outcome(answer) == (404, "not-found")
-            elif path.endswith("/split"):
+            elif path.endswith("/split") or (path.endswith("/returns") and name == "suggested"):
                 good = answer.status_code == 422
             else:
                 good = answer.status_code < 400 and _shows_it_all(shows, shown, name, role)
@@ -150,6 +158,7 @@ def _shows_it_all(shows, shown, name, role):
         "all": shown == _SEES[role],
         "topic": shown == (_SEES[role] if len(_SEES[role]) >= 3 else set()),
         "one": name in shown,
+        "verdicts": shown == _VERDICTS[name] & _SEES[role] - hidden,
         "linked": shown | {name} >= _SEES[role] - hidden,
     }[shows]
 

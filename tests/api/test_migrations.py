@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import numpy as np
@@ -23,7 +24,7 @@ from sqlalchemy import (
     update,
 )
 
-from api.decisions import Choice, LinkVerdict, decide, get_links, get_one, get_original, send_back
+from api.decisions import Choice, LinkVerdict, decide, get_links, get_one, get_original, send_back, undo
 from api.intake import submit
 from api.matters import split_matter
 from api.store.migrations.run import upgrade
@@ -38,6 +39,8 @@ from api.store.tables import (
     metadata,
     petitioner_keys,
     petitions,
+    returns,
+    reviews,
     suggestions,
     users,
 )
@@ -267,6 +270,64 @@ def test_links_confirmed_before_there_were_matters_become_matters(store):
         connection.execute(text("DELETE FROM matter_events"))
 
 
+def test_decisions_of_before_get_what_later_columns_say(store):
+    """Roles, the decision in force, which decision a return answers, a place in the queue; and protection is as before."""
+    moment = datetime(2026, 3, 4, tzinfo=UTC)
+
+    def rows_of(*items: dict[str, object]) -> list[dict[str, object]]:
+        number = {"created_at": moment.isoformat(sep=" ") if store.is_sqlite else moment}
+        return [{"id": i, **item} | number for i, item in enumerate(items, 1)]
+
+    def put(connection, name: str, rows: list[dict[str, object]]) -> None:
+        connection.execute(insert(Table(name, MetaData(), *map(Column, rows[0]))), rows)
+
+    answer = {"categories": [{"code": "0402", "probability": 0.4}], "abstained": True}
+    answer |= {"kind": {"name": "咨询"}, "units": [{"id": "u"}]}
+    with store.write() as connection:
+        upgrade(connection, "0004")
+        put(connection, "users", rows_of({"id": "u1", "name": "王", "role": "reviewer"}))
+        given = {"title": "t", "text": "x", "original": b"", "link_view": b""}
+        states = ("已退回", "已认定", "待认定")
+        put(
+            connection,
+            "petitions",
+            rows_of(*({"id": f"p{n}", "status": status} | given for n, status in enumerate(states))),
+        )
+        suggested = {"model_version": "m", "answer": json.dumps(answer)}
+        put(connection, "suggestions", rows_of(*({"petition_id": f"p{n}"} | suggested for n in range(3))))
+        decided = {"suggestion_id": 1, "unit": "ecology", "user_id": "u1"}
+        put(
+            connection,
+            "decisions",
+            rows_of(*({"petition_id": p} | decided for p in ("p0", "p1", "p0", "p1"))),
+        )
+        returned = {"unit": "ecology", "reason": "不归我们管", "user_id": "u1"}
+        put(connection, "returns", rows_of({"petition_id": "p0"} | returned))
+        ends = {"petition_id": "p1", "other_id": "p0", "kind": "k", "score": 1, "evidence": "{}"}
+        put(connection, "links", rows_of(ends))
+        put(connection, "link_decisions", rows_of({"link_id": 1, "confirmed": True, "user_id": "u1"}))
+    store.migrate()
+    with store.read() as connection:
+        for name in ("decisions", "returns", "link_decisions"):
+            found = connection.execute(select(metadata.tables[name].c.role)).scalars().all()
+            assert set(found) == {"reviewer"}, name
+        held = connection.execute(select(petitions.c.id, petitions.c.decision_id).order_by(petitions.c.seq))
+        assert held.all() == [("p0", 3), ("p1", 4), ("p2", None)]
+        assert connection.execute(select(returns.c.decision_id, returns.c.late)).one() == (3, False)
+        queue = connection.execute(select(reviews).order_by(reviews.c.seq)).mappings().all()
+    assert [(row["open"], row["sampled"], row["usefulness"]) for row in queue] == [
+        (False, False, 0.3),
+        (False, False, 0.3),
+        (True, False, 0.3),
+    ]
+    assert {(row["category"], row["kind"], row["unit"], row["doubts"]) for row in queue} == {
+        ("0402", "咨询", "u", "uncertain")
+    }
+    for name in ("decisions", "returns", "link_decisions"):
+        with pytest.raises(StoreError), store.write() as connection:
+            connection.execute(update(metadata.tables[name]).values(role="admin"))
+
+
 def test_an_upgrade_that_fails_leaves_the_database_as_it_was(store):
     _at_first_revision(store)
     with store.write() as connection:
@@ -326,7 +387,10 @@ def full_history(service, administrator):
     first, second = (submit(service, Petition("", "烧烤店油烟", _TEXT), user).petition_id for _ in range(2))
     (link,) = get_links(service, second, user)
     assert link["id"] == first
-    decide(service, second, Choice(category="040206", unit="城管局", links=(LinkVerdict(first, True),)), user)
+    links_too = (LinkVerdict(first, True),)
+    decide(service, second, Choice(unit="城管局", joint_units=("公安局",), links=links_too), user)
+    undo(service, second, user)
+    decide(service, second, Choice(category="040206", unit="城管局"), user)
     send_back(service, second, "城管局", "不归我们管", user)
     get_original(service, second, user)
     split_matter(service, get_one(service, second, user)["matter"]["id"], {second}, "不是同一家店", user)
@@ -343,7 +407,7 @@ def test_append_only_tables_refuse_update_and_delete(full_history, rows):
             with pytest.raises(StoreError) as caught, store.write() as connection:
                 connection.execute(statement)
             refused[name, type(statement)] = str(caught.value)
-    assert len(refused) == 2 * len(APPEND_ONLY) == 18
+    assert len(refused) == 2 * len(APPEND_ONLY) == 22
     assert rows() == before
     assert all(table not in message for message in refused.values() for table in APPEND_ONLY)
 

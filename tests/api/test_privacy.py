@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import insert
 
-from api.export import write_labels
+from api.export import write_snapshot
 from api.observe import configure_logging
 from api.store.petitions import now
 from api.store.tables import suggestions
@@ -111,8 +111,8 @@ def test_snapshots_hold_the_redacted_text_and_nothing_of_who(http, service, lett
     petition = http.submit(letter)
     reason = "经联系欧阳雪梅先生本人（电话13971234567）核实"
     http.post(f"/v1/petitions/{petition}/decisions", {"category": "040206", "reason": reason})
-    write_labels(service, tmp_path / "labels.csv")
-    content = (tmp_path / "labels.csv").read_text(encoding="utf-8-sig")
+    write_snapshot(service, tmp_path / "labels")
+    content = "".join(path.read_text(encoding="utf-8") for path in (tmp_path / "labels").iterdir())
     assert _PHRASE in content
     assert [mark for mark in markers if mark in content] == []
 

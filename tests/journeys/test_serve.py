@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 import signal
@@ -150,9 +149,10 @@ def test_what_people_decide_becomes_the_next_model(
         returned = server.ask(f"/v1/petitions/{ids[0]}/returns", refusal, 201)
         assert (returned["status"], returned["returns"][0]["reason"]) == ("已退回", "不属于本单位职责")
 
-        out = fenban.folder / "labels.csv"
+        out = fenban.folder / "labels"
         assert f"已导出 {len(ids)} 条认定" in fenban("export", "labels", "-o", out, models=own_models).text
-        labels = _read(out)
+        lines = (out / "petitions.jsonl").read_text(encoding="utf-8").splitlines()
+        labels = [json.loads(line) for line in lines]
         assert [row["id"] for row in labels] == ids
         assert [row["category"] for row in labels] == [row["category"] for row in chosen]
         assert labels[0]["unit"] == ""  # it was sent back: known to be wrong
@@ -166,11 +166,6 @@ def test_what_people_decide_becomes_the_next_model(
             time.sleep(0.2)
         answer = server.ask("/v1/petitions", _PETITION, 201)["suggestion"]
         assert answer["model_version"] == now != bundle.version
-        assert server.ask("/v1/models/active")["report"]["data"] == ["labels.csv"]
+        assert server.ask("/v1/models/active")["report"]["data"] == ["labels"]
         # What was suggested before stays as it was said.
         assert server.ask(f"/v1/petitions/{ids[1]}")["suggestion"]["model_version"] == bundle.version
-
-
-def _read(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))
