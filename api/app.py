@@ -37,9 +37,10 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         configure_logging(settings.log_level)
-        app.state.service = service or open_service(settings)
-        yield
-        app.state.service.close()
+        app.state.service = opened = service or open_service(settings)
+        with opened.live.following():
+            yield
+        opened.close()
 
     app: FastAPI = FastAPIOffline(
         title="fenban 分办",
