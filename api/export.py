@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import json
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from api.service import Service
 from api.store.labels import decided_labels, petitioner_groups, returned_ids
 from classifier.identity import keyed_hash
-from classifier.registry import replacing
+from classifier.registry import publishing, replacing
 
 COLUMNS = (
     "id",
@@ -54,3 +57,25 @@ def write_labels(service: Service, out: Path) -> int:
                 )  # fmt: skip
                 count += 1
     return count
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotManifest:
+    """What a snapshot holds: petitions, those of them decided, link verdicts, and the SHA-256 of its manifest."""
+
+    petitions: int
+    decided: int
+    links: int
+    sha256: str
+
+
+def write_snapshot(service: Service, out: Path) -> SnapshotManifest:
+    """The decisions as training in a child process reads them, as the new folder `out`, whole or not at all."""
+    with publishing(out) as folder:
+        count = write_labels(service, folder / "labels.csv")
+        digest = sha256((folder / "labels.csv").read_bytes()).hexdigest()
+        manifest = json.dumps(
+            {"format": 1, "decided": count, "files": {"labels.csv": digest}}, sort_keys=True
+        )
+        (folder / "manifest.json").write_text(manifest, encoding="utf-8")
+    return SnapshotManifest(count, count, 0, sha256(manifest.encode()).hexdigest())
