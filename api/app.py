@@ -12,7 +12,7 @@ from fastapi_offline import FastAPIOffline
 from api import errors
 from api.limits import BodyLimit
 from api.observe import Metrics, configure_logging, observe
-from api.routes import health, hot, matters, petitions, reference
+from api.routes import health, hot, matters, models, petitions, reference, retrain
 from api.schemas import ProblemOut
 from api.service import Service, open_service
 from api.settings import Settings, get_settings
@@ -57,6 +57,6 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
     app.add_middleware(BodyLimit, most=settings.max_body_bytes)
     app.middleware("http")(observe)
     app.include_router(health.router)
-    for module in (petitions, matters, hot, reference):
+    for module in (petitions, matters, hot, reference, models, retrain):
         app.include_router(module.router, responses=_PROBLEMS)
     return app
