@@ -12,7 +12,7 @@ from fastapi_offline import FastAPIOffline
 from api import errors
 from api.limits import BodyLimit
 from api.observe import Metrics, configure_logging, observe
-from api.routes import health, hot, matters, petitions, reference, review
+from api.routes import health, hot, matters, models, petitions, reference, retrain, review
 from api.schemas import ProblemOut
 from api.service import Service, open_service
 from api.settings import Settings, get_settings
@@ -37,9 +37,10 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         configure_logging(settings.log_level)
-        app.state.service = service or open_service(settings)
-        yield
-        app.state.service.close()
+        app.state.service = opened = service or open_service(settings)
+        with opened.live.following():
+            yield
+        opened.close()
 
     app: FastAPI = FastAPIOffline(
         title="fenban 分办",
@@ -56,6 +57,6 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
     app.add_middleware(BodyLimit, most=settings.max_body_bytes)
     app.middleware("http")(observe)
     app.include_router(health.router)
-    for module in (petitions, review, matters, hot, reference):
+    for module in (petitions, review, matters, hot, reference, models, retrain):
         app.include_router(module.router, responses=_PROBLEMS)
     return app

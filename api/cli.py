@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from api import cli_learning
 from api.cli_keys import keys_app
 from classifier.errors import FenbanError
 
@@ -38,6 +39,8 @@ for name, group in (
     ("keys", keys_app),
 ):
     app.add_typer(group, name=name)
+app.command()(cli_learning.retrain)
+models_app.command("health")(cli_learning.health)
 
 Out = Annotated[Path | None, typer.Option("-o", "--out", help="输出文件；- 为标准输出")]
 Model = Annotated[Path | None, typer.Option("--model", help="用这个模型包，不用正在启用的")]
@@ -399,32 +402,20 @@ def models_show(
 @models_app.command("promote")
 def models_promote(version: Annotated[str, typer.Argument(metavar="VERSION")]) -> None:
     """启用一个版本。先完整校验再启用。"""
+    from api.models import COMMAND_LINE, promote
     from api.settings import get_settings
-    from classifier.bundle import load_bundle
-    from classifier.registry import Registry
 
-    registry = Registry(get_settings().models)
-    load_bundle(registry.path(version))
-    registry.promote(version)
+    promote(get_settings(), version, COMMAND_LINE)
     typer.echo(f"已启用 {version}。")
 
 
 @models_app.command("rollback")
 def models_rollback() -> None:
     """退回上一个启用的版本。那个版本读不出来时保持原样。"""
+    from api.models import COMMAND_LINE, rollback
     from api.settings import get_settings
-    from classifier.bundle import load_bundle
-    from classifier.errors import BundleError
-    from classifier.registry import Registry
 
-    registry = Registry(get_settings().models)
-    version = registry.rollback()
-    try:
-        load_bundle(registry.active())
-    except BundleError:
-        registry.rollback()
-        raise
-    typer.echo(f"已退回 {version}。")
+    typer.echo(f"已退回 {rollback(get_settings(), COMMAND_LINE).version}。")
 
 
 @export_app.command("labels")

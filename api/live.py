@@ -1,11 +1,20 @@
-"""The model in use: loaded, verified, tried, then swapped by one reference. A model that fails leaves the old one in place."""
+"""The model in use: loaded aside, verified, tried, then swapped by one reference. A model that fails leaves the old one in place.
+
+No request pays for a load: a thread of each worker process follows ACTIVE and the unit directory (`following`, begun with the
+application). A request takes the engine once and keeps it to its end; an old engine goes when its last request has.
+"""
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import structlog
 
 from classifier.bundle import Bundle, load_bundle
 from classifier.directory import load_directory
@@ -21,7 +30,9 @@ _SMOKE = (
     Petition("smoke-2", "", "厂里三个月没有发工资，请帮忙追讨。"),
     Petition("smoke-3", "", "12345"),
 )
-_CHECK_SECONDS = 2.0
+#: How often ACTIVE and the directory are looked at, and how soon what failed is tried again unchanged: a disk may have been full.
+CHECK_SECONDS = 1.0
+RETRY_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,41 +43,104 @@ class Engine:
     router: Router
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was there at a look: the pointer's content; name, time and size of each file of the directory."""
+
+    pointer: str = ""
+    directory: tuple[tuple[str, int, int], ...] = ()
+
+
 class Live:
-    """Holds the engine of the ACTIVE bundle and follows the pointer. Safe to share between threads."""
+    """Holds the engine of the ACTIVE bundle. Safe to share between threads."""
 
     def __init__(self, models: Path, directory: Path) -> None:
         self._registry = Registry(models)
         self._directory = directory
         self._lock = threading.Lock()
         self._engine: Engine | None = None
-        self._loaded = ""
-        self._checked = 0.0
+        #: Of the last attempt, and when it failed; of the engine that serves.
+        self._tried: _Seen | None = None
+        self._failed_at = 0.0
+        self._loaded = _Seen()
         self.problem: str | None = None
 
     def engine(self) -> Engine:
-        """The engine now. Raises BundleMissingError while there is none."""
-        if self._engine is None or time.monotonic() - self._checked > _CHECK_SECONDS:
-            self._follow()
-        if self._engine is None:
+        """The engine now, without a look at the disk once there is one. Raises BundleMissingError while there is none."""
+        engine = self._engine
+        if engine is None:
+            self.look()
+            engine = self._engine
+        if engine is None:
             raise BundleMissingError(self.problem or "还没有启用的模型。")
-        return self._engine
+        return engine
 
-    def _follow(self) -> None:
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """Look now, and every CHECK_SECONDS in a thread of its own until the block ends."""
+        ended = threading.Event()
+
+        def follow() -> None:
+            while not ended.wait(CHECK_SECONDS):
+                self.look()
+
+        self.look()
+        thread = threading.Thread(target=follow, name="follow-active", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def look(self) -> None:
+        """Take up what changed since the last look, if it works. What happened is in `problem`, None when all is well."""
         with self._lock:
-            self._checked = time.monotonic()
-            pointer = self._pointer()
-            if self._engine is not None and pointer == self._loaded:
+            seen = _Seen(self._pointer(), _stamps(self._directory))
+            if seen == self._tried and not (
+                self.problem and time.monotonic() - self._failed_at > RETRY_SECONDS
+            ):
                 return
+            self._tried = seen
             try:
-                self._engine = self._load()
-                self.problem = None
+                self._swap(seen)
             except FenbanError as problem:
-                self.problem = str(problem)
+                self._fail(seen, str(problem))
             except Exception as problem:
                 # Whatever a broken bundle makes of the loader: the model that serves goes on serving.
-                self.problem = f"模型加载失败（{type(problem).__name__}）。请换一个版本，或重新训练。"
-            self._loaded = pointer
+                self._fail(seen, f"加载失败（{type(problem).__name__}）。请换一个版本，或重新训练。")
+
+    def _swap(self, seen: _Seen) -> None:
+        started = time.monotonic()
+        old = self._engine
+        # Touched files, or a pointer set to what it was: nothing to do.
+        if old and seen == self._loaded:
+            self.problem = None
+            return
+        same = old is not None and seen.pointer == self._loaded.pointer
+        bundle = old.bundle if old and same else load_bundle(self._registry.active())
+        router = Router(load_directory(self._directory, bundle.taxonomy), bundle.taxonomy, bundle.tokeniser)
+        engine = Engine(bundle, router)
+        _try_out(engine)
+        self._engine, self._loaded, self.problem = engine, seen, None
+        if old:
+            structlog.get_logger("fenban").info(
+                "model",
+                version=bundle.version,
+                before=old.bundle.version,
+                milliseconds=round((time.monotonic() - started) * 1000),
+                pid=os.getpid(),
+            )
+
+    def _fail(self, seen: _Seen, reason: str) -> None:
+        self._failed_at = time.monotonic()
+        if self._engine is None:
+            self.problem = reason  # told to whoever asks for the engine
+            return
+        wanted = " ".join(seen.pointer.split()[:1])[:64]
+        what = f"新的模型 {wanted} " if wanted and seen.pointer != self._loaded.pointer else "模型或单位目录"
+        self.problem = f"{what}没有换上，仍在使用 {self._engine.bundle.version}：{reason}"
+        structlog.get_logger("fenban").error("model-refused", reason=self.problem, pid=os.getpid())
 
     def _pointer(self) -> str:
         try:
@@ -74,12 +148,18 @@ class Live:
         except OSError:
             return ""
 
-    def _load(self) -> Engine:
-        bundle = load_bundle(self._registry.active())
-        router = Router(load_directory(self._directory, bundle.taxonomy), bundle.taxonomy, bundle.tokeniser)
-        engine = Engine(bundle, router)
-        for petition in _SMOKE:
-            answer = triage(petition, bundle, None, router, bytes(32))
-            if not answer.units:
-                raise BundleError(f"模型 {bundle.version} 没有通过试运行，继续使用原来的模型。")
-        return engine
+
+def _stamps(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    try:
+        with os.scandir(folder) as entries:
+            found = [(entry.name, entry.stat()) for entry in entries]
+    except OSError:
+        return ()
+    return tuple(sorted((name, stat.st_mtime_ns, stat.st_size) for name, stat in found))
+
+
+def _try_out(engine: Engine) -> None:
+    """Raises BundleError when a petition gets no unit."""
+    for petition in _SMOKE:
+        if not triage(petition, engine.bundle, None, engine.router, bytes(32)).units:
+            raise BundleError(f"模型 {engine.bundle.version} 没有通过试运行。请换一个版本，或重新训练。")

@@ -42,7 +42,7 @@ class Metrics:
 
 
 def configure_logging(level: str) -> None:
-    """JSON lines on stderr."""
+    """JSON lines on stderr, each written at once: several workers share it."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -53,7 +53,7 @@ def configure_logging(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping().get(level.upper(), 20)
         ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
 
 

@@ -18,6 +18,8 @@ def run(workers: int) -> None:
     service = open_service(settings)
     _announce(settings, service.live.engine().bundle.version, service.problem())
     options = {"host": settings.host, "port": settings.port, "access_log": False, "log_level": "warning"}
+    # Who watches a retraining holds a connection open: it must not keep the service from stopping.
+    options |= {"timeout_graceful_shutdown": 10}
     if workers == 1:
         uvicorn.run(create_app(settings, service), **options)  # type: ignore[arg-type]
     else:

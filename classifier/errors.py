@@ -27,7 +27,8 @@ A message tells the user, in Chinese, what is wrong and what to do next; it neve
     │   ├── SchemaTooNewError        store-too-new        made by a newer fenban
     │   ├── NotFoundError            not-found
     │   └── ConflictError            conflict
-    │       └── IdempotencyError     idempotency-key-reused
+    │       ├── IdempotencyError     idempotency-key-reused
+    │       └── AlreadyRunningError  already-running      one retraining at a time
     └── AccessError                  access-denied
         ├── UnauthenticatedError     unauthenticated      no key, unknown key, expired key, disabled user
         └── ForbiddenError           forbidden            the key's role may not do this
@@ -144,6 +145,10 @@ class ConflictError(StoreError):
 
 class IdempotencyError(ConflictError):
     code = "idempotency-key-reused"
+
+
+class AlreadyRunningError(ConflictError):
+    code = "already-running"
 
 
 class AccessError(FenbanError):

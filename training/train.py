@@ -24,6 +24,7 @@ from training.corpus import Example, count_by, load_labelled, load_seed, seed_ex
 from training.fit import ALPHAS, Fitted, Matrix, Scores, fit_model, fit_pooling, gram, ridge, wants_kernel
 from training.links import fit_links, load_pairs
 from training.metrics import coverage_at, expected_calibration_error, macro_f1
+from training.reference import reference as held_out_reference
 from training.snapshot import load_snapshot, snapshot_examples
 from training.split import groups_of
 from training.stream import is_large, learn_in_batches
@@ -104,7 +105,11 @@ def learn(
     with progress.step("训练诉求类型和承办单位", None):
         kind = _fit_kind(material)
         unit = _fit(material, _frequent_units(examples))
-    return _bundle(sources, reference, vectoriser, _counts(examples), category, kind, unit, progress)
+    counts = _counts(examples)
+    if category:
+        labelled = [example for example in examples if example.category]
+        counts["reference"] = held_out_reference(labelled, category.labels, category.fitted)
+    return _bundle(sources, reference, vectoriser, counts, category, kind, unit, progress)
 
 
 def _learn_large(

@@ -56,5 +56,9 @@ def allowed(*roles: Role) -> Callable[[ServiceDep, User], Viewer]:
 
 Anyone = Annotated[Viewer, Depends(allowed(*Role))]
 Officer = Annotated[Viewer, Depends(allowed(Role.INTAKE, Role.REVIEWER, Role.ADMIN))]
+CurrentUser = Annotated[User, Depends(current_user)]
 Reviewer = Annotated[Viewer, Depends(allowed(Role.REVIEWER, Role.ADMIN))]
 Overseer = Annotated[Viewer, Depends(allowed(Role.REVIEWER, Role.ADMIN, Role.AUDITOR))]
+Admin = Annotated[Viewer, Depends(allowed(Role.ADMIN))]
+#: Who sees every petition may see counts of all of them.
+Auditor = Annotated[Viewer, Depends(allowed(Role.ADMIN, Role.AUDITOR))]

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+
 import pytest
 from sqlalchemy import select
 
+from api.run_state import RunState
 from api.store.tables import api_keys, users
 from api.store.users import Role, add_user, authenticate, disable_user, find_user, new_key
 from classifier.errors import ConflictError, InputError, NotFoundError, UnauthenticatedError
+from classifier.registry import Registry
 
 _EVERYONE = frozenset({"intake", "reviewer", "admin", "auditor", "unit"})
 _OFFICERS = _EVERYONE - {"auditor", "unit"}
 _REVIEWERS = frozenset({"reviewer", "admin"})
 _OVERSEERS = frozenset({"reviewer", "admin", "auditor"})
+_AUDITORS = frozenset({"auditor", "admin"})
+_ADMIN = frozenset({"admin"})
 _NOBODY = {None: "none", "unknown": "unknown", "expired": "expired", "disabled": "disabled"}
 
 _TEXT = "楼下烧烤店每天营业到凌晨，油烟直接排进楼道，反映多次无人处理。"
@@ -42,6 +49,15 @@ _MAY = {
     ("GET", "/v1/taxonomy"): (_EVERYONE, 200, None),
     ("GET", "/v1/units"): (_EVERYONE, 200, None),
     ("GET", "/v1/models/active"): (_EVERYONE, 200, None),
+    ("GET", "/v1/models"): (_AUDITORS, 200, None),
+    ("GET", "/v1/models/health"): (_AUDITORS, 200, None),
+    ("GET", "/v1/models/{version}"): (_AUDITORS, 200, None),
+    ("POST", "/v1/models/{version}/promote"): (_ADMIN, 200, None),
+    ("POST", "/v1/models/rollback"): (_ADMIN, 200, None),
+    ("POST", "/v1/retrain"): (_ADMIN, 202, None),
+    ("GET", "/v1/retrain"): (_ADMIN, 200, None),
+    ("GET", "/v1/retrain/stream"): (_ADMIN, 200, None),
+    ("DELETE", "/v1/retrain"): (_ADMIN, 202, None),
 }
 _OPEN = {("GET", "/healthz"), ("GET", "/readyz")}
 
@@ -54,13 +70,37 @@ def test_every_endpoint_has_its_line_in_the_matrix(app):
 
 
 @pytest.fixture
-def ids(http):
-    """A petition that was decided on, and the matter it is on with a copy of it."""
+def settings(settings, models, tmp_path):
+    """With a registry of its own, of two versions."""
+    own = shutil.copytree(models, tmp_path / "models")
+    shutil.copytree(Registry(own).active(), own / "other")
+    return settings.model_copy(update={"models": own})
+
+
+@pytest.fixture
+def ids(http, settings, monkeypatch):
+    """A petition that was decided on, and the matter it is on with a copy of it; a model with one before it. Nothing is trained: a
+    retraining that starts is one at work, until the test ends."""
+    files, registry = RunState(settings.models), Registry(settings.models)
+    held: list[int] = []
+    monkeypatch.setattr(
+        "api.retrain._spawn", lambda settings, run, descriptor: held.append(os.dup(descriptor))
+    )
+    monkeypatch.setattr("api.routes.retrain._STREAM_SECONDS", 0.1)
+    registry.promote("other")
+    yield _ids(http, registry)
+    for descriptor in held:
+        os.close(descriptor)
+    assert not files.is_held()
+
+
+def _ids(http, registry):
     petition, copy = http.submit(_TEXT), http.submit(_TEXT)
     http.post(f"/v1/petitions/{copy}/decisions", _DECISION)
     http.post(f"/v1/petitions/{petition}/decisions", _DECISION | {"links": [{"id": copy, "confirmed": True}]})
     matter = http.get(f"/v1/petitions/{petition}").json()["matter"]["id"]
-    return {"petition_id": petition, "matter_id": matter, "copy": copy}
+    version = registry.active().name
+    return {"petition_id": petition, "matter_id": matter, "copy": copy, "version": version}
 
 
 def _request(http, method, path, role, body, ids):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
+import threading
+import time
+import weakref
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -31,8 +35,8 @@ def two_versions(bundle, tmp_path_factory):
 
 @pytest.fixture
 def registry(two_versions, tmp_path, monkeypatch):
-    """Two good versions of one model, the first active; its pointer is looked at on every request."""
-    monkeypatch.setattr("api.live._CHECK_SECONDS", -1.0)
+    """Two good versions of one model, the first active. No test waits for a look: each says when there is one."""
+    monkeypatch.setattr("api.live.CHECK_SECONDS", 3600.0)
     shutil.copytree(two_versions, tmp_path / "models")
     return Registry(tmp_path / "models")
 
@@ -43,8 +47,13 @@ def live(registry):
     return Live(registry.root, _COUNTY)
 
 
+def _engine(live):
+    live.look()
+    return live.engine()
+
+
 def _version(live):
-    return live.engine().bundle.version
+    return _engine(live).bundle.version
 
 
 def _spoil(registry, fault):
@@ -95,15 +104,78 @@ def test_promotion_and_rollback_are_followed(live, registry):
 def test_an_unchanged_pointer_reloads_nothing(live, registry):
     before = live.engine()
     (registry.root / "ACTIVE").touch()
-    assert live.engine() is before
+    assert _engine(live) is before
+    registry.promote("v2")
+    registry.rollback()
+    assert _engine(live) is before
 
 
-def test_the_pointer_is_not_read_on_every_request(registry, monkeypatch):
-    monkeypatch.setattr("api.live._CHECK_SECONDS", 3600.0)
-    live = Live(registry.root, _COUNTY)
+def test_no_request_looks_at_the_disk(live, registry):
     assert _version(live) == "v1"
     registry.promote("v2")
+    assert live.engine().bundle.version == "v1"
+    live.look()
+    assert live.engine().bundle.version == "v2"
+
+
+def test_the_thread_follows_and_ends(live, registry, monkeypatch):
+    monkeypatch.setattr("api.live.CHECK_SECONDS", 0.01)
+    with live.following():
+        registry.promote("v2")
+        end = time.monotonic() + 30
+        while live.engine().bundle.version != "v2":
+            assert time.monotonic() < end
+            time.sleep(0.01)
+    assert "follow-active" not in [thread.name for thread in threading.enumerate()]
+    registry.promote("v1")
+    time.sleep(0.05)
+    assert live.engine().bundle.version == "v2"
+
+
+def test_the_old_engine_goes_when_its_last_request_has(live, registry):
+    request = live.engine()
+    old = weakref.ref(request.bundle), weakref.ref(request.router)
+    registry.promote("v2")
+    live.look()
+    gc.collect()
+    assert all(reference() for reference in old), "a request under way keeps it"
+    gc.disable()
+    try:
+        del request
+        assert [reference() for reference in old] == [None, None], "no cycle that waits for the collector"
+    finally:
+        gc.enable()
+
+
+def test_what_failed_is_tried_again_after_a_while(live, registry, monkeypatch):
+    live.engine()
+    hidden = registry.root / "v2" / "taxonomy.csv"
+    registry.promote("v2")
+    hidden.rename(registry.root / "aside")
     assert _version(live) == "v1"
+    assert "v2" in live.problem
+    assert "v1" in live.problem
+    (registry.root / "aside").rename(hidden)
+    assert _version(live) == "v1", "not at every look: a load costs a second of a core"
+    monkeypatch.setattr("api.live.RETRY_SECONDS", 0.0)
+    assert _version(live) == "v2"
+    assert live.problem is None
+
+
+def test_a_changed_unit_directory_is_taken_up_without_loading_the_model_again(tmp_path, registry):
+    directory = shutil.copytree(_COUNTY, tmp_path / "units")
+    live = Live(registry.root, directory)
+    before = live.engine()
+    file = directory / "units.csv"
+    good = file.read_text(encoding="utf-8")
+    file.write_text("乱写", encoding="utf-8")
+    assert _engine(live) is before
+    assert "v1" in live.problem
+    file.write_text(good + "\n", encoding="utf-8")
+    after = _engine(live)
+    assert live.problem is None
+    assert after.bundle is before.bundle
+    assert after.router is not before.router
 
 
 def test_a_bad_new_version_leaves_the_old_one_serving(live, registry):
@@ -111,7 +183,7 @@ def test_a_bad_new_version_leaves_the_old_one_serving(live, registry):
     for fault in _FAULTS:
         live.problem = None
         _spoil(registry, fault)
-        assert live.engine() is before, fault
+        assert _engine(live) is before, fault
         assert live.problem, fault
         assert live.problem.endswith("。"), fault
     registry.promote("v2")
@@ -125,13 +197,13 @@ def test_a_tampered_pointer_leaves_the_old_one_serving(live, registry):
     problems = set()
     for content in ("", "v2", "v2 " + "0" * 64, "../v2 " + "0" * 64, "nothing 123", "v1 v2 v3", "\udcff"):
         active.write_text(content, errors="surrogateescape")
-        assert live.engine() is before, content
+        assert _engine(live) is before, content
         assert live.problem, content
         problems.add(live.problem)
     active.unlink()
-    assert live.engine() is before
+    assert _engine(live) is before
     active.mkdir()
-    assert live.engine() is before
+    assert _engine(live) is before
     assert all("/" not in problem or "models" in problem for problem in problems)
     active.rmdir()
     active.write_text(good)
@@ -153,7 +225,7 @@ def test_no_model_at_first_then_one(tmp_path, registry):
     (tmp_path / "empty").mkdir()
     shutil.copytree(registry.root / "v1", tmp_path / "empty" / "v1")
     Registry(tmp_path / "empty").promote("v1")
-    assert _version(live) == "v1"
+    assert live.engine().bundle.version == "v1"
 
 
 def test_a_broken_unit_directory_is_told_and_mended(tmp_path, registry):
@@ -163,7 +235,7 @@ def test_a_broken_unit_directory_is_told_and_mended(tmp_path, registry):
         live.engine()
     assert str(caught.value) == live.problem
     shutil.copytree(_COUNTY, directory)
-    assert _version(live) == "v1"
+    assert live.engine().bundle.version == "v1", "while there is none, every request looks"
 
 
 # --- as a client sees it ------------------------------------------------------------------------------------
@@ -196,20 +268,23 @@ def test_without_a_model_the_service_says_so_and_stores_nothing(settings, servic
         assert client.get("/readyz").json() == {"status": "ok", "model_version": "v1", "problems": []}
 
 
-def test_readiness_tells_of_a_bad_new_model_while_the_old_one_serves(http, registry):
+def test_readiness_tells_of_a_bad_new_model_while_the_old_one_serves(http, live, registry):
     assert http.get("/readyz").json()["problems"] == []
     _spoil(registry, "a changed file")
+    live.look()
     ready = http.get("/readyz")
     assert (ready.status_code, ready.json()["status"], ready.json()["model_version"]) == (200, "ok", "v1")
     (problem,) = ready.json()["problems"]
     assert "model.safetensors" in problem
+    assert "bad-0" in problem
     answer = http.post("/v1/petitions", {"text": "楼下烧烤店油烟扰民。"})
     assert answer.json()["suggestion"]["model_version"] == "v1"
 
 
-def test_each_suggestion_names_the_model_it_came_from(http, registry):
+def test_each_suggestion_names_the_model_it_came_from(http, live, registry):
     first = http.submit("楼下烧烤店油烟扰民。")
     registry.promote("v2")
+    live.look()
     second = http.submit("楼下烧烤店油烟扰民。")
     versions = [
         http.get(f"/v1/petitions/{petition}").json()["suggestion"]["model_version"]

@@ -1,0 +1,304 @@
+"""Decisions become a candidate: snapshot → `python -m training retrain` in a process of its own → the gate's verdict. One at a time.
+
+`retrain` does it here and now; `start` leaves it to a process that outlives the asking worker. Nothing is promoted unless asked for.
+The snapshot lives in the data folder, which nobody else can read, and goes with the run, however that ends; what a killed run left
+goes with the next one. The log names steps and outcomes, never a text or a person.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import IO, Any
+
+from api.export import write_snapshot
+from api.models import COMMAND_LINE, promote
+from api.run_state import Run, RunState, State, Step, moment
+from api.service import Service
+from api.settings import Settings
+from classifier.errors import FenbanError, StoreUnavailableError
+
+_FOLDER = "retrain-"
+_LOG_BYTES = 256 * 1024
+# How often the child is looked after, its progress written down at most, and how long it may take to end each time it is told to.
+_LOOK_SECONDS, _WRITE_SECONDS, _END_SECONDS = 0.3, 0.5, 5.0
+#: What `python -m training retrain` says by its exit code.
+_PASSED, _REFUSED = 0, 3
+#: What a process that `start` leaves the run to must agree with us on.
+_SETTINGS = ("data_dir", "database_url", "models", "corpora", "directory")
+
+Show = Callable[[Step], object]
+
+
+class _Cancelled(Exception):
+    """Somebody wants the run to end."""
+
+
+@dataclass(slots=True)
+class _Work:
+    """A run at work: how it stands, where it is written down, who else is told."""
+
+    files: RunState
+    run: Run
+    show: Show
+    log: logging.Logger
+    written: float = 0.0
+
+    def reach(self, step: Step) -> None:
+        """Raises _Cancelled."""
+        if not self.run.steps or self.run.steps[-1].step != step.step:
+            self.log.info(step.step)
+        self.run = self.run.reached(step)
+        self.show(step)
+        if time.monotonic() - self.written > _WRITE_SECONDS:
+            self.write()
+        self.check()
+
+    def check(self) -> None:
+        if self.files.is_cancelled(self.run):
+            raise _Cancelled
+
+    def write(self) -> None:
+        self.files.write(self.run)
+        self.written = time.monotonic()
+
+    def end(self, state: State, message: str, **values: Any) -> Run:
+        self.run = self.run.ended(state, message, **values)
+        self.log.info("%s：%s", state.value, message)
+        self.write()
+        return self.run
+
+
+def start(service: Service, by: str) -> Run:
+    """Begin a run in a process of its own; returns it as it begins. `by` is the user's name.
+
+    The lock is taken here and inherited by the process, so that of two who start at once one is refused. Raises
+    AlreadyRunningError, StoreUnavailableError when the folder of models cannot be written.
+    """
+    settings = service.settings
+    files = RunState(settings.models)
+    try:
+        descriptor = files.take()
+        try:
+            run = _begin(files, by)
+            _spawn(settings, run.id, descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as problem:
+        raise StoreUnavailableError(
+            f"模型目录写不了（{type(problem).__name__}），训练没有开始。请检查目录、权限和磁盘。"
+        ) from None
+    return run
+
+
+def retrain(
+    service: Service,
+    show: Show,
+    promoting: bool = False,
+    run_id: str = "",
+    descriptor: int | None = None,
+) -> Run:
+    """Run to the end; returns how it ended. `run_id` and the lock's `descriptor` come from `start`, where there was one.
+
+    Raises AlreadyRunningError; KeyboardInterrupt when interrupted, after cleaning up. Whatever else goes wrong is a run that failed.
+    """
+    settings = service.settings
+    files = RunState(settings.models)
+    with files.held(descriptor), _logger(files.log) as log:
+        run = files.read() if run_id else _begin(files, COMMAND_LINE)
+        work = _Work(files, run, show, log)
+        log.info("开始 %s", work.run.id)
+        try:
+            with _folder(settings.data_dir) as folder:
+                _run(service, work, folder)
+            if promoting and work.run.state is State.PASSED:
+                promote(settings, work.run.version, COMMAND_LINE)
+                log.info("已启用 %s", work.run.version)
+        except _Cancelled:
+            work.end(State.CANCELLED, "已按要求取消。")
+        except KeyboardInterrupt:
+            work.end(State.CANCELLED, "训练被中断。")
+            raise
+        except FenbanError as problem:
+            work.end(State.FAILED, str(problem))
+        except Exception as problem:
+            # A message may hold anything; its kind is enough to look for it.
+            work.end(State.FAILED, f"重新训练没有完成（{type(problem).__name__}）。请看磁盘空间和目录权限。")
+        return work.run
+
+
+def _begin(files: RunState, by: str) -> Run:
+    before = files.read()
+    files.clear()
+    # What ended without a verdict has not shown that there is nothing more to learn.
+    judged = before.state in {State.PASSED, State.REFUSED, State.NOTHING}
+    run = Run(
+        id=uuid.uuid4().hex,
+        state=State.RUNNING,
+        by=by,
+        started_at=moment(),
+        message="",
+        parent=before.parent if judged else "",
+        snapshot=before.snapshot if judged else "",
+    )
+    files.write(run)
+    return run
+
+
+def _run(service: Service, work: _Work, folder: Path) -> None:
+    settings = service.settings
+    work.reach(Step("导出认定"))
+    snapshot = write_snapshot(service, folder / "labels")
+    parent = service.live.engine().bundle
+    learnt = (parent.report.get("lineage") or {}).get("snapshot")
+    before = (work.run.parent, work.run.snapshot)
+    work.run = replace(work.run, parent=parent.version, snapshot=snapshot.sha256)
+    if not (snapshot.decided or snapshot.links):
+        work.end(State.NOTHING, "还没有人的认定，没有可学的。")
+    elif snapshot.sha256 == learnt or (parent.version, snapshot.sha256) == before:
+        work.end(State.NOTHING, "上次训练以来没有新的认定，不用重新训练。")
+    else:
+        _train(settings, work, folder)
+
+
+def training_command(settings: Settings, labels: Path) -> list[str]:
+    """What is started: the command line that training keeps for us."""
+    return [
+        *(sys.executable, "-P", "-m", "training", "retrain", "--json-progress"),
+        *("--labels", str(labels), "--models", str(settings.models)),
+        *("--corpora", str(settings.corpora), "--directory", str(settings.directory)),
+    ]
+
+
+def _train(settings: Settings, work: _Work, folder: Path) -> None:
+    answer = folder / "answer.json"
+    with answer.open("wb") as out:
+        process = subprocess.Popen(  # noqa: S603  our own module
+            training_command(settings, folder / "labels"),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            # Ctrl-C is for us to pass on.
+            start_new_session=True,
+        )
+    try:
+        said = _follow(process, work)
+    finally:
+        _stop(process)
+    if process.returncode not in {_PASSED, _REFUSED}:
+        work.end(State.FAILED, said or f"训练程序没有完成（退出码 {process.returncode}）。")
+        return
+    verdict = json.loads(answer.read_text(encoding="utf-8").splitlines()[-1])
+    state = State.PASSED if process.returncode == _PASSED else State.REFUSED
+    message = (
+        f"新版本 {verdict['version']} 通过检验，可以启用。"
+        if state is State.PASSED
+        else f"新版本 {verdict['version']} 没有通过检验，不会启用：{'；'.join(verdict['reasons'])}"
+    )
+    work.end(state, message, version=verdict["version"], verdict=verdict)
+
+
+def _follow(process: subprocess.Popen[bytes], work: _Work) -> str:
+    """Until the child has ended; returns the line with which it said why it could not. Raises _Cancelled."""
+    lines: queue.Queue[bytes | None] = queue.Queue()
+    threading.Thread(target=_read, args=(process.stderr, lines), daemon=True).start()
+    said = ""
+    while True:
+        try:
+            line = lines.get(timeout=_LOOK_SECONDS)
+        except queue.Empty:
+            work.check()
+            continue
+        if line is None:
+            process.wait()
+            return said
+        text = line.decode("utf-8", "replace").strip()
+        if text.startswith("fenban: "):
+            said = text.removeprefix("fenban: ")
+        elif step := _step(text):
+            work.reach(step)
+
+
+def _read(stream: IO[bytes] | None, lines: queue.Queue[bytes | None]) -> None:
+    if stream is not None:
+        with stream:
+            for line in stream:
+                lines.put(line)
+    lines.put(None)
+
+
+def _step(line: str) -> Step | None:
+    """A line of --json-progress; None for whatever else a child writes, which is not ours to repeat."""
+    try:
+        found = json.loads(line)
+        return Step(str(found["step"])[:80], int(found["done"]), found["total"])
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """First as Ctrl-C, upon which training clears away what it began to write; a process started in the background may be deaf to it."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is None:
+            process.send_signal(number)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_END_SECONDS)
+
+
+@contextmanager
+def _folder(data_dir: Path) -> Iterator[Path]:
+    """A folder nobody else can read. Called with the lock held: what another run left there belongs to a dead one."""
+    for left in data_dir.glob(f"{_FOLDER}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=_FOLDER, dir=data_dir))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _logger(path: Path) -> Iterator[logging.Logger]:
+    """The log file, at most two of _LOG_BYTES."""
+    log = logging.getLogger("fenban.retrain")
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    handler = RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=1, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    log.addHandler(handler)
+    try:
+        yield log
+    finally:
+        log.removeHandler(handler)
+        handler.close()
+
+
+def _spawn(settings: Settings, run_id: str, descriptor: int) -> None:
+    # In the environment, not among the arguments: an address may hold a password, and those anybody can list.
+    given = {f"FENBAN_{name.upper()}": str(getattr(settings, name)) for name in _SETTINGS}
+    process = subprocess.Popen(  # noqa: S603  our own module
+        [sys.executable, "-P", "-m", "api.cli", "retrain", "--run", run_id, "--lock", str(descriptor)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | given,
+        pass_fds=(descriptor,),
+        start_new_session=True,
+    )
+    threading.Thread(target=process.wait, daemon=True).start()  # or it stays a zombie as long as we live

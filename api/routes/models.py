@@ -1,0 +1,47 @@
+"""/v1/models: the versions, which one serves, whether it is still fit. /v1/models/active is in reference.py: everybody needs it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from api.drift import health
+from api.models import overview, promote, rollback, show
+from api.routes.access import Admin, Auditor, CurrentUser, ServiceDep
+from api.schemas import ModelDetailOut, ModelsHealthOut, ModelsOut, PromotionOut
+
+router = APIRouter(prefix="/v1/models", tags=["模型"])
+
+
+@router.get("", summary="全部版本：来历、检验结论、哪个在用")
+def get_models(service: ServiceDep, _: Auditor) -> ModelsOut:
+    return ModelsOut.model_validate(overview(service.settings))
+
+
+@router.get("/health", summary="模型还合不合用：近来的来件变了没有")
+def get_health(
+    service: ServiceDep,
+    viewer: Auditor,
+    weeks: Annotated[int, Query(ge=1, le=26, description="看最近几个七天")] = 8,
+) -> ModelsHealthOut:
+    """学过本单位认定的模型与训练时比，否则与本单位此前几周比；件数太少时不作判断。"""
+    return ModelsHealthOut.model_validate(health(service, viewer, weeks))
+
+
+@router.post("/rollback", summary="退回上一个启用的版本")
+def post_rollback(service: ServiceDep, _: Admin, user: CurrentUser) -> PromotionOut:
+    """各进程几秒之内换上。"""
+    return PromotionOut.model_validate(asdict(rollback(service.settings, user.name)))
+
+
+@router.get("/{version}", summary="一个版本的训练报告和检验结论")
+def get_model(version: str, service: ServiceDep, _: Auditor) -> ModelDetailOut:
+    return ModelDetailOut.model_validate(show(service.settings, version))
+
+
+@router.post("/{version}/promote", summary="启用一个版本")
+def post_promote(version: str, service: ServiceDep, _: Admin, user: CurrentUser) -> PromotionOut:
+    """先完整校验再启用；各进程几秒之内换上。"""
+    return PromotionOut.model_validate(asdict(promote(service.settings, version, user.name)))
