@@ -53,7 +53,8 @@ def widened(matrix: Matrix, directions: Directions | None) -> Matrix:
     """The matrix with how far each row goes along each direction as columns of its own."""
     if directions is None:
         return matrix
-    return sparse.hstack([matrix, sparse.csr_matrix(matrix @ directions)], format="csr", dtype=np.float32)
+    beside = sparse.csr_matrix(matrix @ directions)
+    return sparse.csr_matrix(sparse.hstack([matrix, beside], format="csr", dtype=np.float32))
 
 
 def folded(fitted: Fitted, directions: Directions | None) -> Fitted:
