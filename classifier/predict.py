@@ -19,7 +19,7 @@ from classifier.routing import Router
 Probabilities = npt.NDArray[np.float64]
 
 # So many of a unit model's classes reach the router; the rest weigh too little to matter.
-_LEARNED_UNITS = 5
+_LEARNED_UNITS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +115,9 @@ def units_of(
     top: int,
 ) -> tuple[UnitSuggestion, ...]:
     """Ranked units of one document: the router's grounds and, where there is one, the unit model's."""
-    learned = None
+    learned, decisions = None, None
     if bundle.unit is not None and predictions.unit is not None:
         best = best_classes(predictions.unit[row], _LEARNED_UNITS)
         learned = {bundle.unit.classes[i]: float(predictions.unit[row, i]) for i in best}
-    return router.route(categories, kind, document, district, learned, top)
+        decisions = bundle.report.get("units")
+    return router.route(categories, kind, document, district, learned, top, decisions)

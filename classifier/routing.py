@@ -25,6 +25,10 @@ from classifier.tokenise import Tokeniser
 _CATEGORY_LEAD, _CATEGORY_JOINT = 0.7, 0.3
 _DUTY, _PLACE, _RULE, _FALLBACK = 0.35, 0.2, 0.95, 0.01
 _LEARNED, _BESIDE_LEARNED = 0.85, 0.15
+# ... and what speaks for a unit they never named counts for this much: the office may know why (docs/decisions/019).
+_NEVER_DECIDED = 0.02
+# A learned unit less likely than this has no ground of past decisions to show.
+_GROUND_FLOOR = 0.05
 # Duties count from this cosine on; below it two texts merely share common words. Set by hand, not measured.
 _DUTY_FLOOR = 0.12
 
@@ -78,10 +82,12 @@ class Router:
         district: str = "",
         learned: Mapping[str, float] | None = None,
         most: int = 3,
+        decisions: Mapping[str, int] | None = None,
     ) -> tuple[UnitSuggestion, ...]:
         """Ranked units, best first, the first of them the lead.
 
-        `document` is redacted. `learned` are a trained unit model's probabilities by unit name. Scores lie in 0 to 1. Never empty.
+        `document` is redacted. `learned` are a trained unit model's probabilities by unit name, `decisions` how often
+        each unit was decided for in all it learnt from. Scores lie in 0 to 1. Never empty.
         """
         text = document.text
         place = self.directory.district_in(district, text)
@@ -98,19 +104,14 @@ class Router:
         if place:
             cases.setdefault(place.unit, _Case()).add(_PLACE, f"属地：{place.name}（条例第五条、第二十二条）")
         if learned:
-            for case in cases.values():
-                case.score *= _BESIDE_LEARNED
-            for name, probability in learned.items():
-                unit = self.directory.unit_named(name)
-                case = cases.setdefault(unit.id if unit else name, _Case())
-                case.add(
-                    _LEARNED * probability,
-                    f"以往同类件多由其承办（{probability:.0%}）" if probability >= 0.05 else "",
-                )
+            self._apply_learned(cases, learned, decisions or {})
         for unit_id in left_out:
             cases.pop(unit_id, None)
         fallback = cases.setdefault(self.directory.fallback, _Case())
-        fallback.add(_FALLBACK, "" if len(cases) > 1 else "没有明确依据，由信访工作机构分办")
+        fallback.add(
+            _FALLBACK * (_NEVER_DECIDED if learned else 1),
+            "" if len(cases) > 1 else "没有明确依据，由信访工作机构分办",
+        )
         return self._ranked(cases, rule_lead, most)
 
     def _apply_rules(self, cases: dict[str, _Case], facts: _Facts, left_out: frozenset[str]) -> str:
@@ -146,6 +147,26 @@ class Router:
                     weight * suggestion.probability,
                     f"{self.taxonomy.path(assignment.category)}：{assignment.basis or assignment.role.value}",
                 )
+
+    def _apply_learned(
+        self, cases: dict[str, _Case], learned: Mapping[str, float], decisions: Mapping[str, int]
+    ) -> None:
+        """Past decisions come first; what spoke for a unit until now becomes the smaller part."""
+        named = {self._id_of(name) for name in decisions or learned}
+        for unit_id, case in cases.items():
+            case.score *= _BESIDE_LEARNED if unit_id in named else _NEVER_DECIDED
+        for name, probability in learned.items():
+            count = decisions.get(name)
+            share = f"{probability:.0%}，共办过 {count} 件" if count else f"{probability:.0%}"
+            cases.setdefault(self._id_of(name), _Case()).add(
+                _LEARNED * probability,
+                f"以往同类件多由其承办（{share}）" if probability >= _GROUND_FLOOR else "",
+            )
+
+    def _id_of(self, name: str) -> str:
+        """The id of the unit of that name, or the name where the directory has no such unit."""
+        unit = self.directory.unit_named(name)
+        return unit.id if unit else name
 
     def _ranked(self, cases: dict[str, _Case], rule_lead: str, most: int) -> tuple[UnitSuggestion, ...]:
         order = sorted(cases, key=lambda unit_id: (unit_id != rule_lead, -cases[unit_id].score, unit_id))[

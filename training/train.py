@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from classifier.bundle import Bundle, bundle_version
 from classifier.category import LinearModel, level1
@@ -28,6 +29,7 @@ from training.reference import reference as held_out_reference
 from training.snapshot import load_snapshot, snapshot_examples
 from training.split import groups_of
 from training.stream import is_large, learn_in_batches
+from training.units import BALANCE, FIRMER, MOST_UNITS, category_directions, described, folded, widened
 
 #: The model abstains below the level-1 probability from which it was right this often on held-out folds.
 ABSTAIN_ACCURACY = 0.95
@@ -38,7 +40,7 @@ _FIRMER = 3.0
 _CATCH_ALL, _CATCH_ALL_SHARE = "其他", 0.1
 # A petition of the office's own teaches as much as so many of the seed's (1,000 labels, seven classes: weight 1 0.912, 3 0.914, 6 0.920).
 _OFFICE_WEIGHT = 6.0
-# Units with fewer decisions than this teach nothing that a rule would not say better.
+# Past decisions are learnt from once two units have so many; then every unit they name is learnt.
 _FEWEST_OF_A_UNIT = 3
 
 
@@ -104,7 +106,7 @@ def learn(
         category = _fit_category(material, _frequency(examples, reference.taxonomy))
     with progress.step("训练诉求类型和承办单位", None):
         kind = _fit_kind(material)
-        unit = _fit(material, _frequent_units(examples))
+        unit = _fit_unit(material, category, sources, reference, vectoriser)
     counts = _counts(examples)
     if category:
         labelled = [example for example in examples if example.category]
@@ -338,9 +340,31 @@ def _pooled(head: _Head | None) -> _Head | None:
     return replace(head, fitted=replace(head.fitted, model=model))
 
 
-def _frequent_units(examples: Sequence[Example]) -> list[str]:
-    counts = count_by(examples, "unit")
-    return [e.unit if counts.get(e.unit, 0) >= _FEWEST_OF_A_UNIT else "" for e in examples]
+def _fit_unit(
+    material: _Material,
+    category: _Head | None,
+    sources: Sources,
+    reference: Reference,
+    vectoriser: Vectoriser,
+) -> _Head | None:
+    """A model of units that leans on the model of categories and on the units' names and duties (`training.units`)."""
+    counts = Counter(example.unit for example in material.examples if example.unit)
+    if sum(count >= _FEWEST_OF_A_UNIT for count in counts.values()) < 2:
+        return None
+    units = sorted(name for name, _ in counts.most_common(MOST_UNITS))
+    rows = [i for i, example in enumerate(material.examples) if example.unit in set(units)]
+    decided = [material.examples[i] for i in rows]
+    weight = _OFFICE_WEIGHT if sources.seed else 1.0
+    cases = described(units, sources.corpora / "units", reference.taxonomy, reference.tokeniser, weight)
+    matrix = sparse.vstack(
+        [material.matrix[rows], vectoriser.transform([case.document for case in cases])], format="csr"
+    )
+    directions = category_directions(category.fitted.model if category else None, matrix)
+    # Each case is a group of its own; it is never held out.
+    groups = np.concatenate([material.groups[rows], material.groups.max() + 1 + np.arange(len(cases))])
+    narrow = _Material([*decided, *cases], widened(matrix, directions), groups)
+    head = _fit(narrow, [example.unit for example in narrow.examples], firmer=FIRMER, balance=BALANCE)
+    return head and replace(head, fitted=folded(head.fitted, directions))
 
 
 def _counts(examples: Sequence[Example]) -> dict[str, Any]:

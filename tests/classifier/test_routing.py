@@ -43,6 +43,7 @@ class _Office:
         district: str = "",
         learned: Mapping[str, float] | None = None,
         most: int = 3,
+        decisions: Mapping[str, int] | None = None,
     ) -> tuple[UnitSuggestion, ...]:
         document = Document(text, 0, tuple(self._cut(text)))
         shares = [0.6, 0.3, 0.1]
@@ -50,7 +51,7 @@ class _Office:
             Suggestion(code, self._taxonomy[code].name, self._taxonomy.path(code), share)
             for code, share in zip(codes, shares, strict=False)
         ]
-        return self.router.route(categories, kind, document, district, learned, most)
+        return self.router.route(categories, kind, document, district, learned, most, decisions)
 
 
 @pytest.fixture(scope="module")
@@ -253,6 +254,31 @@ def test_learned_probabilities_decide_where_no_rule_does(own: _Office) -> None:
     assert "以往同类件多由其承办（70%）" in units[0].grounds
     more = own.route("房子裂缝", "03", learned={"archive": 0.2, "housing": 0.7})
     assert more[0].id == "housing"
+
+
+def test_past_decisions_say_how_many_they_were(own: _Office) -> None:
+    units = own.route(
+        "房子裂缝", learned={"住建局": 0.6, "外单位": 0.4}, decisions={"住建局": 12, "外单位": 3}
+    )
+    assert units[0].grounds == ("以往同类件多由其承办（60%，共办过 12 件）",)
+    assert units[1].grounds == ("以往同类件多由其承办（40%，共办过 3 件）",)
+
+
+def test_a_unit_no_decision_named_stays_behind_those_they_name_but_is_reachable(own: _Office) -> None:
+    learned = {"住建局": 0.9, "外单位": 0.06, "档案馆": 0.04}
+    for decisions in (None, dict.fromkeys(learned, 9)):
+        units = own.route("房子裂缝", "03", learned=learned, most=5, decisions=decisions)
+        assert [unit.id for unit in units[:4]] == ["housing", "外单位", "archive", "plan"]
+        assert any("规划局职责" in ground for ground in units[3].grounds)
+    both = own.route("房子裂缝", "03", learned=learned, decisions={**dict.fromkeys(learned, 9), "规划局": 1})
+    assert both[1].id == "plan"
+
+
+@given(st.dictionaries(st.sampled_from(["住建局", "外单位", "plan", "archive", "青石镇"]), st.floats(0, 1)))
+def test_a_rule_leads_whatever_was_learned(own: _Office, learned: dict[str, float]) -> None:
+    units = own.route("房子漏水", "03", learned=learned, decisions=dict.fromkeys(learned, 100))
+    assert units[0].id == "housing"
+    assert units[0].grounds[0].startswith("规则 HIGH")
 
 
 def test_an_unlikely_learned_unit_gets_no_ground_from_it(own: _Office) -> None:

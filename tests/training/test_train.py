@@ -142,10 +142,11 @@ def test_units_on_top_of_the_seed_leave_its_categories_alone(
     small_corpora: Path, seed_rows: SeedRows, from_seed: Bundle, quiet: Progress, write_csv, ask: Ask
 ) -> None:
     rows = _labelled(seed_rows, unit=_unit)
-    rows[0]["unit"] = rows[1]["unit"] = "只来过两次的单位"
+    rows[0]["unit"] = rows[1]["unit"] = "只办过两次的单位"
     bundle = train(Sources(small_corpora, (write_csv("a.csv", rows),)), quiet)
     assert bundle.unit is not None
-    assert bundle.unit.classes == ("乙大队", "甲大队")  # two decisions are no experience
+    assert bundle.unit.classes == ("乙大队", "只办过两次的单位", "甲大队")
+    assert bundle.report["units"]["只办过两次的单位"] == 2  # what its name adds is no decision
     assert bundle.category is not None
     assert from_seed.category is not None
     assert bundle.category.classes == from_seed.category.classes
