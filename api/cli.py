@@ -216,10 +216,9 @@ def train(
 
     settings = get_settings()
     arguments = ["train", "--corpora", str(settings.corpora), "--out", str(out or settings.models)]
-    for path in (*(data or ()), *(labels or ())):
-        arguments += ["--data", str(path)]
-    for path in unlabelled or ():
-        arguments += ["--unlabelled", str(path)]
+    for option, paths in (("--data", data), ("--labels", labels), ("--unlabelled", unlabelled)):
+        for path in paths or ():
+            arguments += [option, str(path)]
     arguments += ["--no-seed"] * no_seed + ["--promote"] * promote
     _training(arguments)
 

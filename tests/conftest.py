@@ -41,6 +41,7 @@ def tiny_corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("corpora")
     shutil.copytree(ROOT / "corpora" / "taxonomy", folder / "taxonomy")
     shutil.copytree(ROOT / "corpora" / "units", folder / "units")
+    shutil.copytree(ROOT / "corpora" / "gate", folder / "gate")
     for kind, suffix in (("seed", "jsonl"), ("gold", "jsonl"), ("lexicon", "csv")):
         (folder / kind).mkdir()
         for branch in _TINY_BRANCHES:

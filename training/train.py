@@ -22,7 +22,7 @@ from classifier.taxonomy import Taxonomy, load_taxonomy
 from classifier.tokenise import Tokeniser
 from training.corpus import Example, count_by, load_labelled, load_seed, seed_examples, term_examples
 from training.fit import ALPHAS, Fitted, Matrix, Scores, fit_model, fit_pooling, gram, ridge, wants_kernel
-from training.links import fit_links, load_pairs
+from training.links import Pair, fit_links, load_pairs
 from training.metrics import coverage_at, expected_calibration_error, macro_f1
 from training.split import groups_of
 from training.stream import is_large, learn_in_batches
@@ -34,8 +34,8 @@ ABSTAIN_ACCURACY = 0.95
 _FIRMER = 3.0
 # A catch-all node (其他) is written as often as the others and met much more rarely.
 _CATCH_ALL, _CATCH_ALL_SHARE = "其他", 0.1
-# A petition of the office's own teaches as much as so many of the seed's (1,000 labels, seven classes: weight 1 0.912, 3 0.914, 6 0.920).
-_OFFICE_WEIGHT = 6.0
+#: A petition of the office's own teaches as much as so many of the seed's (1,000 labels, seven classes: weight 1 0.912, 3 0.914, 6 0.920).
+OFFICE_WEIGHT = 6.0
 # Units with fewer decisions than this teach nothing that a rule would not say better.
 _FEWEST_OF_A_UNIT = 3
 
@@ -48,11 +48,15 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where to learn from. `seed` False leaves the shipped corpus out: only what `data` teaches is in the bundle."""
+    """Where to learn from. `seed` False leaves the shipped corpus out: only what `data` teaches is in the bundle.
+
+    `pairs` are links that officers of the office confirmed or rejected.
+    """
 
     corpora: Path
     data: tuple[Path, ...] = ()
     seed: bool = True
+    pairs: tuple[Pair, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,16 +164,21 @@ def _with_links(bundle: Bundle, sources: Sources, progress: Progress) -> Bundle:
         return bundle
     seed = load_seed(sources.corpora / "seed", bundle.taxonomy) if sources.seed else []
     with progress.step("训练关联判断", len(pairs)) as tick:
-        model, figures = fit_links(bundle, pairs, seed, tick)
+        model, figures = fit_links(bundle, pairs, seed, tick, sources.pairs)
     return replace(bundle, links=model, report=bundle.report | {"links": figures})
 
 
 def read_examples(
-    sources: Sources, reference: Reference, progress: Progress, note: Callable[[str], None]
+    sources: Sources,
+    reference: Reference,
+    progress: Progress,
+    note: Callable[[str], None],
+    office: Sequence[Example] = (),
 ) -> list[Example]:
-    """Every labelled text of the sources. Raises CorpusError when there is none."""
+    """Every labelled text of the sources, and `office`, what a snapshot holds. Raises CorpusError when there is none."""
     taxonomy, lexicon, tokeniser = reference.taxonomy, reference.lexicon, reference.tokeniser
-    examples: list[Example] = []
+    weight = OFFICE_WEIGHT if sources.seed else 1.0
+    examples = [replace(example, weight=weight) for example in office]
     if sources.seed:
         rows = load_seed(sources.corpora / "seed", taxonomy)
         with progress.step("读取种子语料", len(rows)) as tick:
@@ -180,7 +189,6 @@ def read_examples(
             labelled = load_labelled(path, taxonomy, tokeniser, tick)
         if labelled.rejects:
             note(labelled.complaint(path))
-        weight = _OFFICE_WEIGHT if sources.seed else 1.0
         examples += [replace(example, weight=weight) for example in labelled.examples]
     if not examples:
         raise CorpusError(
