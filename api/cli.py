@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from api import cli_models
 from classifier.errors import FenbanError
 
 app = typer.Typer(
@@ -36,6 +37,8 @@ for name, group in (
     ("corpora", corpora_app),
 ):
     app.add_typer(group, name=name)
+for command in (cli_models.verdict, cli_models.diff, cli_models.prune):
+    models_app.command()(command)
 
 Out = Annotated[Path | None, typer.Option("-o", "--out", help="输出文件；- 为标准输出")]
 Model = Annotated[Path | None, typer.Option("--model", help="用这个模型包，不用正在启用的")]
@@ -357,15 +360,12 @@ def users_disable(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
 @models_app.command("list")
 def models_list() -> None:
     """列出模型版本，* 为正在启用的。"""
+    from api.model_diff import active_version
     from api.settings import get_settings
-    from classifier.errors import BundleError
     from classifier.registry import Registry
 
     registry = Registry(get_settings().models)
-    try:
-        active = registry.active().name
-    except BundleError:
-        active = ""
+    active = active_version(registry)
     for version in registry.versions():
         typer.echo(f"{'*' if version == active else ' '} {version}")
 
@@ -375,10 +375,11 @@ def models_show(
     version: Annotated[str | None, typer.Argument(metavar="VERSION")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="训练报告，按 JSON 输出")] = False,
 ) -> None:
-    """显示一个模型（默认正在启用的）的说明：学了什么、检验如何、有何局限。"""
+    """显示一个模型（默认正在启用的）的说明：从哪里来、学了什么、检验如何、有何局限。"""
     import json
 
     from api.model_card import model_card
+    from api.model_diff import provenance
     from api.settings import get_settings
     from classifier.bundle import load_bundle
     from classifier.registry import Registry
@@ -389,18 +390,18 @@ def models_show(
         typer.echo(json.dumps({"version": bundle.version, **bundle.report}, ensure_ascii=False, indent=1))
     else:
         typer.echo(model_card(bundle))
+        if came_from := provenance(registry, bundle.version):
+            typer.echo(came_from)
 
 
 @models_app.command("promote")
 def models_promote(version: Annotated[str, typer.Argument(metavar="VERSION")]) -> None:
-    """启用一个版本。先完整校验再启用。"""
+    """启用一个版本。先完整校验再启用；没有通过检验的不启用，并说明原因。"""
     from api.settings import get_settings
-    from classifier.bundle import load_bundle
     from classifier.registry import Registry
+    from classifier.release import promote
 
-    registry = Registry(get_settings().models)
-    load_bundle(registry.path(version))
-    registry.promote(version)
+    promote(Registry(get_settings().models), version)
     typer.echo(f"已启用 {version}。")
 
 
@@ -408,18 +409,10 @@ def models_promote(version: Annotated[str, typer.Argument(metavar="VERSION")]) -
 def models_rollback() -> None:
     """退回上一个启用的版本。那个版本读不出来时保持原样。"""
     from api.settings import get_settings
-    from classifier.bundle import load_bundle
-    from classifier.errors import BundleError
     from classifier.registry import Registry
+    from classifier.release import roll_back
 
-    registry = Registry(get_settings().models)
-    version = registry.rollback()
-    try:
-        load_bundle(registry.active())
-    except BundleError:
-        registry.rollback()
-        raise
-    typer.echo(f"已退回 {version}。")
+    typer.echo(f"已退回 {roll_back(Registry(get_settings().models))}。")
 
 
 @export_app.command("labels")

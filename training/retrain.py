@@ -219,7 +219,9 @@ def _link_card(bundle: Bundle, pairs: Sequence[Pair]) -> LinkCard:
 
 
 def _names(taxonomy: Taxonomy) -> dict[str, str]:
-    return {category.code: category.name for level in (1, 2) for category in taxonomy.level(level)}
+    return {
+        category.code: taxonomy.path(category.code) for level in (1, 2) for category in taxonomy.level(level)
+    }
 
 
 def _figures(new: Scorecard, old: Scorecard, office: Office, cases: Sequence[Case]) -> dict[str, Any]:
