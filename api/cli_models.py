@@ -19,8 +19,10 @@ def verdict(version: Version, as_json: AsJson = False) -> None:
     from classifier.errors import BundleMissingError
     from classifier.registry import Registry
     from classifier.scorecard import TASKS
+    from classifier.taxonomy import load_taxonomy
 
-    found = Registry(get_settings().models).verdict(version)
+    settings = get_settings()
+    found = Registry(settings.models).verdict(version)
     if found is None:
         raise BundleMissingError(
             f"模型 {version[:64]} 没有检验结论。fenban retrain 做的版本才有；用 fenban models list 查看版本。"
@@ -33,10 +35,14 @@ def verdict(version: Version, as_json: AsJson = False) -> None:
         typer.echo(f"  {line}")
     doubtful = found.get("suspicious", [])
     if doubtful:
+        taxonomy = load_taxonomy(settings.corpora / "taxonomy")
         typer.echo(f"像是标错的认定 {len(doubtful)} 条，最像的在前（全部见 --json）：")
         for item in doubtful[:_SHOWN]:
+            given, likely = (
+                taxonomy.path(name) if name in taxonomy else name for name in (item["given"], item["likely"])
+            )
             typer.echo(
-                f"  {item['id']}  {TASKS[item['task']]}：认定为 {item['given']}，更像 {item['likely']}（{item['probability']:.0%}）"
+                f"  {item['id']}  {TASKS[item['task']]}：认定为 {given}，更像 {likely}（{item['probability']:.0%}）"
             )
 
 
@@ -70,9 +76,9 @@ def diff(
     for change in found.categories:
         tally = change.tally
         word = "变差" if tally.after < tally.before else "变好" if tally.after > tally.before else "互有得失"
-        task = TASKS[change.series.split(".")[1]]
+        source, task = change.series.split(".")
         typer.echo(
-            f"  {word}：{change.path}（{task}）{tally.cases} 件答对由 {tally.before} 件到 {tally.after} 件"
+            f"  {word}：{change.path}（{SOURCES[source]}，{TASKS[task]}）{tally.cases} 件答对由 {tally.before} 件到 {tally.after} 件"
         )
     typer.echo(f"{found.asked} 件里 {len(found.answers)} 件的回答变了。")
     for answer in found.answers[:_SHOWN]:

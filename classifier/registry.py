@@ -45,7 +45,12 @@ class Registry:
     def versions(self) -> list[str]:
         if not self.root.is_dir():
             return []
-        return sorted(child.name for child in self.root.iterdir() if (child / MANIFEST).is_file())
+        # What a killed process left half-made has a name that is no version's.
+        return sorted(
+            child.name
+            for child in self.root.iterdir()
+            if _VERSION.fullmatch(child.name) and (child / MANIFEST).is_file()
+        )
 
     def path(self, version: str) -> Path:
         """The folder of a version. Raises BundleMissingError."""
@@ -150,8 +155,9 @@ class Registry:
         """Delete all but the `keep` youngest versions; returns what went.
 
         Never the active version, the one before it, or the parents of these: what one could want to go back to. Also sweeps up what killed
-        processes left half-made more than a day ago.
+        processes left half-made more than a day ago. Raises as `active`: while it is not known what is in use, nothing goes.
         """
+        self.active()
         kept = self._in_use()
         by_age = sorted(self.versions(), key=self._published_at, reverse=True)
         gone = sorted(version for version in by_age[max(keep, 0) :] if version not in kept)
