@@ -28,10 +28,9 @@ _TERMS_WEIGHT = 3.0
 class Example:
     """One text to learn from. `category` is a code of any level or "", `kind` and `unit` may be "".
 
-    `group` holds texts together that must not be split between training and testing. `returned` are units that sent it back: at least never
-    the answer. `is_terms` marks a list of terms, which
+    `group` holds texts together that must not be split between training and testing. `is_terms` marks a list of terms, which
     teaches but is no petition to test on; `is_seed` a petition written for the project,
-    `is_guess` one whose label a model gave, which is not tested on either.
+    `is_guess` one whose label a model gave, which is not tested on either. `returned` are units that sent it back: never the answer.
     """
 
     document: Document

@@ -15,8 +15,8 @@ import pytest
 from classifier.registry import Registry
 
 _TEXT = "我家门口的共享单车堆成了山，骑行卡退不了钱，平台客服一直不接电话，请有关部门管一管。"
-#: What the office decides such letters are: 环境保护 › 环境污染, as nobody else would.
-_DECIDED = "0402"
+#: What this office decides such letters are, as nobody else would.
+_DECIDED = "1501"
 
 
 @pytest.fixture
