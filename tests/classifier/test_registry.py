@@ -364,6 +364,24 @@ def test_files_and_folders_swapped_between_versions_are_refused(two: Registry, b
     assert load_bundle(two.active()).version == bundle.version
 
 
+def test_a_flipped_byte_anywhere_in_the_active_version_is_refused(registry: Registry) -> None:
+    """Every region: the manifest, the tensors' header and data, each of the other files."""
+    path = registry.active()
+    for file in sorted(path.iterdir()):
+        whole = file.read_bytes()
+        regions = {0, 1, 7, 8, 9, 200, *(len(whole) * part // 16 for part in range(16)), len(whole) - 1}
+        for at in sorted(region for region in regions if 0 <= region < len(whole)):
+            with file.open("r+b") as opened:
+                opened.seek(at)
+                opened.write(bytes([whole[at] ^ 0x20]))
+            with pytest.raises(BundleTamperedError):
+                load_bundle(registry.active())
+            with file.open("r+b") as opened:
+                opened.seek(at)
+                opened.write(whole[at : at + 1])
+    assert load_bundle(registry.active()).version == path.name
+
+
 def test_pruning_leaves_what_one_could_want_back(registry: Registry, bundle: Bundle) -> None:
     first = bundle.version
     parents = {"v1": first, "v2": "v1", "v3": "v2", "v4": "v3", "v5": "v4"}
