@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from api import cli_learning
+from api import cli_learning, cli_models
 from api.cli_keys import keys_app
 from classifier.errors import FenbanError
 
@@ -41,6 +41,8 @@ for name, group in (
     app.add_typer(group, name=name)
 app.command()(cli_learning.retrain)
 models_app.command("health")(cli_learning.health)
+for command in (cli_models.verdict, cli_models.diff, cli_models.prune):
+    models_app.command()(command)
 
 Out = Annotated[Path | None, typer.Option("-o", "--out", help="输出文件；- 为标准输出")]
 Model = Annotated[Path | None, typer.Option("--model", help="用这个模型包，不用正在启用的")]
@@ -221,12 +223,9 @@ def train(
 
     settings = get_settings()
     arguments = ["train", "--corpora", str(settings.corpora), "--out", str(out or settings.models)]
-    for path in data or ():
-        arguments += ["--data", str(path)]
-    for folder in labels or ():
-        arguments += ["--labels", str(folder)]
-    for path in unlabelled or ():
-        arguments += ["--unlabelled", str(path)]
+    for option, paths in (("--data", data), ("--labels", labels), ("--unlabelled", unlabelled)):
+        for path in paths or ():
+            arguments += [option, str(path)]
     arguments += ["--no-seed"] * no_seed + ["--promote"] * promote
     _training(arguments)
 
@@ -365,15 +364,12 @@ def users_disable(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
 @models_app.command("list")
 def models_list() -> None:
     """列出模型版本，* 为正在启用的。"""
+    from api.model_diff import active_version
     from api.settings import get_settings
-    from classifier.errors import BundleError
     from classifier.registry import Registry
 
     registry = Registry(get_settings().models)
-    try:
-        active = registry.active().name
-    except BundleError:
-        active = ""
+    active = active_version(registry)
     for version in registry.versions():
         typer.echo(f"{'*' if version == active else ' '} {version}")
 
@@ -383,10 +379,11 @@ def models_show(
     version: Annotated[str | None, typer.Argument(metavar="VERSION")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="训练报告，按 JSON 输出")] = False,
 ) -> None:
-    """显示一个模型（默认正在启用的）的说明：学了什么、检验如何、有何局限。"""
+    """显示一个模型（默认正在启用的）的说明：从哪里来、学了什么、检验如何、有何局限。"""
     import json
 
     from api.model_card import model_card
+    from api.model_diff import provenance
     from api.settings import get_settings
     from classifier.bundle import load_bundle
     from classifier.registry import Registry
@@ -397,13 +394,16 @@ def models_show(
         typer.echo(json.dumps({"version": bundle.version, **bundle.report}, ensure_ascii=False, indent=1))
     else:
         typer.echo(model_card(bundle))
+        if came_from := provenance(registry, bundle.version):
+            typer.echo(came_from)
 
 
 @models_app.command("promote")
 def models_promote(version: Annotated[str, typer.Argument(metavar="VERSION")]) -> None:
-    """启用一个版本。先完整校验再启用。"""
-    from api.models import COMMAND_LINE, promote
+    """启用一个版本。先完整校验再启用；没有通过检验的不启用，并说明原因。"""
+    from api.models import promote
     from api.settings import get_settings
+    from classifier.registry import COMMAND_LINE
 
     promote(get_settings(), version, COMMAND_LINE)
     typer.echo(f"已启用 {version}。")
@@ -412,8 +412,9 @@ def models_promote(version: Annotated[str, typer.Argument(metavar="VERSION")]) -
 @models_app.command("rollback")
 def models_rollback() -> None:
     """退回上一个启用的版本。那个版本读不出来时保持原样。"""
-    from api.models import COMMAND_LINE, rollback
+    from api.models import rollback
     from api.settings import get_settings
+    from classifier.registry import COMMAND_LINE
 
     typer.echo(f"已退回 {rollback(get_settings(), COMMAND_LINE).version}。")
 

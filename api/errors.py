@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from classifier.errors import (
     AccessError,
     BundleError,
+    BundleRefusedError,
     ConflictError,
     EmptyTextError,
     FenbanError,
@@ -43,6 +44,7 @@ STATUS: dict[type[FenbanError], int] = {
     IdempotencyError: 409,
     ConflictError: 409,
     BundleError: 503,
+    BundleRefusedError: 409,
     SecretError: 503,
     StoreUnavailableError: 503,
     StoreError: 500,

@@ -1,22 +1,18 @@
-"""The versions of the model as an administrator sees and moves them. Who moved what is appended to models/promotions.jsonl."""
+"""The versions of the model as an administrator sees and moves them. Who moved what stands in models/HISTORY."""
 
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from api.run_state import moment
+from api.model_diff import Difference, difference
 from api.settings import Settings
+from classifier import release
 from classifier.bundle import load_bundle
 from classifier.errors import BundleError, BundleMissingError, ConflictError, NotFoundError
 from classifier.registry import Registry
-
-_HISTORY = "promotions.jsonl"
-#: Who is on record for what a command without a user did.
-COMMAND_LINE = "命令行"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +32,7 @@ def overview(settings: Settings) -> dict[str, Any]:
     return {
         "active": active_version(registry),
         "versions": [_brief(registry, version) for version in registry.versions()],
-        "promotions": [asdict(entry) for entry in reversed(history(settings.models))],
+        "promotions": [asdict(entry) for entry in reversed(history(registry))],
     }
 
 
@@ -49,48 +45,49 @@ def show(settings: Settings, version: str) -> dict[str, Any]:
         "active": version == active_version(registry),
         "threshold": bundle.threshold,
         "report": bundle.report,
-        "verdict": _json(settings.models / "verdicts" / f"{version}.json"),
+        "verdict": registry.verdict(version),
     }
 
 
 def promote(settings: Settings, version: str, by: str) -> Promotion:
-    """Point ACTIVE at a version that loads. Raises NotFoundError, BundleError: then nothing changed."""
+    """Point ACTIVE at a version that loads and that the gate did not refuse. Raises NotFoundError, BundleError: then nothing changed."""
     registry = Registry(settings.models)
-    load_bundle(_known(registry, version))
-    before = active_version(registry)
-    registry.promote(version)
-    return _record(settings.models, Promotion(moment(), by, "promote", version, before))
+    _known(registry, version)
+    release.promote(registry, version, by)
+    return history(registry)[-1]
 
 
 def rollback(settings: Settings, by: str) -> Promotion:
     """Back to the version before. Raises ConflictError when there is none, BundleError when it does not load: then nothing changed."""
     registry = Registry(settings.models)
-    before = active_version(registry)
     try:
-        version = registry.rollback()
+        release.roll_back(registry, by)
     except BundleMissingError as problem:
         raise ConflictError(str(problem)) from None
-    try:
-        load_bundle(registry.active())
-    except BundleError:
-        registry.rollback()
-        raise
-    return _record(settings.models, Promotion(moment(), by, "rollback", version, before))
+    return history(registry)[-1]
 
 
-def history(models: Path) -> list[Promotion]:
+def compare(settings: Settings, before: str, after: str) -> Difference:
+    """What changes from one version to the other, on the cases both were asked and in their answers to the gold set. Raises NotFoundError,
+    BundleError."""
+    registry = Registry(settings.models)
+    for version in (before, after):
+        _known(registry, version)
+    return difference(registry, before, after, sorted((settings.corpora / "gold").glob("*.jsonl")))
+
+
+def history(registry: Registry) -> list[Promotion]:
     """Oldest first. A line that cannot be read, as a power cut may leave it, is passed over."""
-    found = []
-    try:
-        lines = (models / _HISTORY).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
-    for line in lines:
-        try:
-            found.append(Promotion(**json.loads(line)))
-        except (ValueError, TypeError):
-            continue
-    return found
+    return [
+        Promotion(
+            line.get("at", ""),
+            line.get("by", ""),
+            line.get("action", ""),
+            line.get("to", ""),
+            line.get("from", ""),
+        )
+        for line in registry.history()
+    ]
 
 
 def active_version(registry: Registry) -> str:
@@ -111,7 +108,7 @@ def _known(registry: Registry, version: str) -> Path:
 def _brief(registry: Registry, version: str) -> dict[str, Any]:
     # Read, not verified: a list of all versions must not load each. A version that is broken still has its line.
     report = _json(registry.root / version / "report.json") or {}
-    verdict = _json(registry.root / "verdicts" / f"{version}.json") or {}
+    verdict = registry.verdict(version) or {}
     return {
         "version": version,
         "lineage": report.get("lineage"),
@@ -128,15 +125,3 @@ def _json(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def _record(models: Path, entry: Promotion) -> Promotion:
-    """One line, appended and synced."""
-    line = json.dumps(asdict(entry), ensure_ascii=False) + "\n"
-    descriptor = os.open(models / _HISTORY, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        os.write(descriptor, line.encode())
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    return entry

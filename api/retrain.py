@@ -27,11 +27,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from api.export import write_snapshot
-from api.models import COMMAND_LINE, promote
+from api.models import promote
 from api.run_state import Run, RunState, State, Step, moment
 from api.service import Service
 from api.settings import Settings
 from classifier.errors import FenbanError, StoreUnavailableError
+from classifier.registry import COMMAND_LINE
 
 _FOLDER = "retrain-"
 _LOG_BYTES = 256 * 1024

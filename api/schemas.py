@@ -576,6 +576,38 @@ class ModelDetailOut(BaseModel):
     verdict: dict[str, Any] | None = Field(description="检验结论；没有检验过为空")
 
 
+class TallyOut(BaseModel):
+    """同样的件，换版本前后答对几件。"""
+
+    cases: int
+    before: int
+    after: int
+    lost: int = Field(description="变错")
+    won: int = Field(description="变对")
+
+
+class CategoryChangeOut(BaseModel):
+    series: str = Field(description="检验件与任务，例：office.level2")
+    code: str
+    path: str
+    tally: TallyOut
+
+
+class AnswerChangeOut(BaseModel):
+    id: str
+    category: tuple[str, str] = Field(description="换版本前、后")
+    kind: tuple[str, str]
+
+
+class ModelDiffOut(BaseModel):
+    before: str
+    after: str
+    series: dict[str, TallyOut] = Field(description="两个版本没有答过同样的检验件时为空")
+    categories: list[CategoryChangeOut] = Field(description="变差的在前")
+    asked: int = Field(description="两个版本都回答了的自带检验件")
+    answers: list[AnswerChangeOut] = Field(description="回答变了的")
+
+
 class FindingOut(BaseModel):
     """一项明显变化。"""
 

@@ -18,7 +18,8 @@ A message tells the user, in Chinese, what is wrong and what to do next; it neve
     ├── BundleError                  bad-bundle
     │   ├── BundleMissingError       no-bundle
     │   ├── BundleTamperedError      bundle-tampered      a file's SHA-256 is not the manifest's
-    │   └── BundleIncompatibleError  bundle-incompatible  another format, or another segmenter
+    │   ├── BundleIncompatibleError  bundle-incompatible  another format, or another segmenter
+    │   └── BundleRefusedError       bundle-refused       the gate's verdict on it is: not passed
     ├── SecretError                  bad-key
     │   ├── SecretMissingError       key-missing          the database is encrypted and its key is not here
     │   └── SecretMismatchError      key-mismatch         a key, but not this database's
@@ -109,6 +110,10 @@ class BundleTamperedError(BundleError):
 
 class BundleIncompatibleError(BundleError):
     code = "bundle-incompatible"
+
+
+class BundleRefusedError(BundleError):
+    code = "bundle-refused"
 
 
 class SecretError(FenbanError):

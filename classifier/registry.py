@@ -1,26 +1,40 @@
 """Bundle versions under `models/` and the ACTIVE pointer. A pointer moves by one rename; a bad model never replaces a good one.
 
-models/<version>/…      immutable once published
-models/ACTIVE           "<version> <sha-256 of its manifest>"
+models/<version>/…               immutable once published
+models/ACTIVE                    "<version> <sha-256 of its manifest>"
+models/PREVIOUS                  the same, of the version before it
+models/verdicts/<version>.json   what the gate said of it; a version made by hand has none
+models/HISTORY                   one JSON object a change of ACTIVE: {"at", "action", "from", "to", "by"}
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
-from classifier.errors import BundleError, BundleMissingError, BundleTamperedError
+from classifier.errors import BundleError, BundleMissingError, BundleRefusedError, BundleTamperedError
 
 MANIFEST = "manifest.json"
 _ACTIVE = "ACTIVE"
 _PREVIOUS = "PREVIOUS"
+_HISTORY = "HISTORY"
+_VERDICTS = "verdicts"
+#: Who is on record for what a command without a user did.
+COMMAND_LINE = "命令行"
+_REPORT = "report.json"
+# What a killed process left half-made is swept up once it is older than any run.
+_LEFTOVER_SECONDS = 24 * 3600
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 
 
@@ -33,7 +47,12 @@ class Registry:
     def versions(self) -> list[str]:
         if not self.root.is_dir():
             return []
-        return sorted(child.name for child in self.root.iterdir() if (child / MANIFEST).is_file())
+        # What a killed process left half-made has a name that is no version's.
+        return sorted(
+            child.name
+            for child in self.root.iterdir()
+            if _VERSION.fullmatch(child.name) and (child / MANIFEST).is_file()
+        )
 
     def path(self, version: str) -> Path:
         """The folder of a version. Raises BundleMissingError."""
@@ -53,6 +72,11 @@ class Registry:
             raise BundleTamperedError(
                 "模型指针 ACTIVE 已损坏。请用 fenban models promote 重新启用一个版本。"
             ) from None
+        return self._unchanged(f"{version} {digest}")
+
+    def _unchanged(self, pointer: str) -> Path:
+        """The folder a pointer names. Raises BundleTamperedError when its manifest is not the one pointed at."""
+        version, digest = pointer.split()
         path = self.path(version)
         if manifest_digest(path) != digest:
             raise BundleTamperedError(
@@ -60,24 +84,126 @@ class Registry:
             )
         return path
 
-    def promote(self, version: str) -> None:
-        """Point ACTIVE at a version; the one before stays one `rollback` away."""
+    def promote(self, version: str, by: str = COMMAND_LINE) -> None:
+        """Point ACTIVE at a version; the one before stays one `rollback` away. `by` is who did it, for the history.
+
+        Raises BundleMissingError, BundleRefusedError when the gate refused the version. Loading the bundle before is the caller's part:
+        see `classifier.release`.
+        """
         path = self.path(version)
+        verdict = self.verdict(version)
+        if verdict is not None and verdict.get("passed") is not True:
+            raise BundleRefusedError(
+                f"模型 {version} 没有通过检验，不能启用："
+                + (" ".join(map(str, verdict.get("reasons", ()))) or "检验结论已损坏，请重新训练。")
+            )
         current = self._pointer(_ACTIVE)
         if current and current.split()[0] != version:
             self._point(_PREVIOUS, current)
         self._point(_ACTIVE, f"{version} {manifest_digest(path)}")
+        self._record("promote", current, version, by)
 
-    def rollback(self) -> str:
-        """Swap ACTIVE with the version before it; returns that version. Raises BundleMissingError when there is none."""
-        previous, current = self._pointer(_PREVIOUS), self._pointer(_ACTIVE)
-        if not previous or not current:
+    def previous(self) -> str:
+        """The version `rollback` would go to. Raises BundleMissingError when there is none, BundleTamperedError when it was changed since."""
+        previous = self._pointer(_PREVIOUS)
+        if not previous or not self._pointer(_ACTIVE):
             raise BundleMissingError("没有可以退回的上一个模型。")
-        version = previous.split()[0]
-        self.path(version)
+        return self._unchanged(previous).name
+
+    def rollback(self, by: str = COMMAND_LINE) -> str:
+        """Swap ACTIVE with the version before it; returns that version. Raises BundleMissingError when there is none."""
+        version = self.previous()
+        previous, current = self._pointer(_PREVIOUS), self._pointer(_ACTIVE)
         self._point(_ACTIVE, previous)
         self._point(_PREVIOUS, current)
+        self._record("rollback", current, version, by)
         return version
+
+    def verdict(self, version: str) -> dict[str, Any] | None:
+        """What the gate said of a version; None where it was never asked. A broken file counts as a refusal without reasons."""
+        if not _VERSION.fullmatch(version):
+            return None
+        try:
+            found = json.loads((self.root / _VERDICTS / f"{version}.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (ValueError, OSError):
+            found = None
+        return found if isinstance(found, dict) else {"version": version, "passed": False, "reasons": []}
+
+    def write_verdict(self, version: str, verdict: dict[str, Any]) -> None:
+        """Keep what the gate said. To be written before the version itself: a refused one is never there without its verdict."""
+        with replacing(self.root / _VERDICTS / f"{version}.json") as temporary:
+            temporary.write_text(json.dumps(verdict, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    def lineage(self, version: str) -> dict[str, str]:
+        """`parent`, `snapshot`, `code_version`, … of a retrained version; empty for one made by hand or not readable."""
+        try:
+            report = json.loads((self.root / version / _REPORT).read_text(encoding="utf-8"))
+            return {str(name): str(value) for name, value in report.get("lineage", {}).items()}
+        except (OSError, ValueError, AttributeError):
+            return {}
+
+    def history(self) -> list[dict[str, str]]:
+        """Every change of ACTIVE, oldest first. A line torn by a crash is left out."""
+        changes = []
+        with suppress(FileNotFoundError):
+            for line in (self.root / _HISTORY).read_text(encoding="utf-8", errors="replace").splitlines():
+                with suppress(ValueError):
+                    changes.append(json.loads(line))
+        return changes
+
+    def prune(self, keep: int) -> list[str]:
+        """Delete all but the `keep` youngest versions; returns what went.
+
+        Never the active version, the one before it, or the parents of these: what one could want to go back to. Also sweeps up what killed
+        processes left half-made more than a day ago. Raises as `active`: while it is not known what is in use, nothing goes.
+        """
+        self.active()
+        kept = self._in_use()
+        by_age = sorted(self.versions(), key=self._published_at, reverse=True)
+        gone = sorted(version for version in by_age[max(keep, 0) :] if version not in kept)
+        for version in gone:
+            # Out of sight by one rename; then its verdict, which alone must never go first.
+            hidden = self.root / f".{version}.gone"
+            (self.root / version).replace(hidden)
+            (self.root / _VERDICTS / f"{version}.json").unlink(missing_ok=True)
+            shutil.rmtree(hidden, ignore_errors=True)
+        self._sweep()
+        return gone
+
+    def _in_use(self) -> set[str]:
+        pointers = (self._pointer(_ACTIVE), self._pointer(_PREVIOUS))
+        used = {pointer.split()[0] for pointer in pointers if pointer}
+        return used | {self.lineage(version).get("parent", "") for version in used}
+
+    def _published_at(self, version: str) -> tuple[float, str]:
+        return (self.root / version / MANIFEST).stat().st_mtime, version
+
+    def _sweep(self) -> None:
+        for path in self.root.glob(".*"):
+            with suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > _LEFTOVER_SECONDS:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def _record(self, action: str, before: str, version: str, by: str) -> None:
+        """One whole line at the end of the history. A crash before it leaves a gap that the next line's `from` shows."""
+        change = {
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "action": action,
+            "from": before.split()[0] if before else "",
+            "to": version,
+            "by": by,
+        }
+        line = json.dumps(change, ensure_ascii=False).encode() + b"\n"
+        descriptor = os.open(self.root / _HISTORY, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            end = os.lseek(descriptor, 0, os.SEEK_END)
+            torn = end > 0 and os.pread(descriptor, 1, end - 1) != b"\n"
+            os.write(descriptor, b"\n" * torn + line)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def _pointer(self, name: str) -> str:
         """What a pointer says, or "" when it is not there or broken: a broken one must not stop a promotion."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
@@ -41,6 +44,7 @@ def tiny_corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("corpora")
     shutil.copytree(ROOT / "corpora" / "taxonomy", folder / "taxonomy")
     shutil.copytree(ROOT / "corpora" / "units", folder / "units")
+    shutil.copytree(ROOT / "corpora" / "gate", folder / "gate")
     for kind, suffix in (("seed", "jsonl"), ("gold", "jsonl"), ("lexicon", "csv")):
         (folder / kind).mkdir()
         for branch in _TINY_BRANCHES:
@@ -60,6 +64,45 @@ def models(tiny_corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 def bundle(models: Path) -> Bundle:
     """The tiny bundle, loaded from disk."""
     return load_bundle(Registry(models).active())
+
+
+WriteSnapshot = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def write_snapshot() -> WriteSnapshot:
+    """Writes a label snapshot as `fenban export labels` does; rows need an id and a text, links two ids and a verdict."""
+
+    def write(
+        folder: Path, rows: Sequence[Mapping[str, Any]], links: Sequence[Mapping[str, Any]] = ()
+    ) -> Path:
+        empty = dict.fromkeys(("title", "channel", "district", "petitioner_group", "matter_group", "category", "kind", "unit", "model_version"), "")  # fmt: skip
+        moment = "2026-03-02T09:00:00+00:00"
+        whole = [
+            {**empty, "received_at": moment, "decided_at": moment, "joint_units": [], "returned": [], "suggested": {}, "sampled": False, **row}
+            for row in rows
+        ]  # fmt: skip
+        judged = [{"kind": "SharedMatter", "score": 0.9, "decided_at": moment, **link} for link in links]
+        contents = {
+            name: "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items).encode()
+            for name, items in (("petitions.jsonl", whole), ("links.jsonl", judged))
+        }
+        manifest = {
+            "format": 1,
+            "petitions": len(whole),
+            "decided": sum(bool(row["category"] or row["kind"] or row["unit"]) for row in whole),
+            "links": len(judged),
+            "taxonomy": "",
+            "last_decision": max((row["decided_at"] for row in whole), default=""),
+            "files": {name: sha256(content).hexdigest() for name, content in contents.items()},
+        }
+        folder.mkdir(parents=True)
+        for name, content in contents.items():
+            (folder / name).write_bytes(content)
+        (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+        return folder
+
+    return write
 
 
 @pytest.fixture(scope="session")

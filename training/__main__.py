@@ -1,9 +1,10 @@
-"""`python -m training train | evaluate | corpora`: what the command line and the service start in a process of its own."""
+"""`python -m training train | retrain | evaluate | corpora`: what the command line and the service start in a process of its own."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -30,12 +31,16 @@ from classifier.taxonomy import load_taxonomy
 from training.adapt import adapt
 from training.audit import audit
 from training.evaluate import evaluation
-from training.publish import check_free, publish
+from training.office import save_test_set
+from training.publish import check_free, keeps_versions, publish
 from training.report import check_place, render, write_report
+from training.retrain import retrain, train_on_labels
 from training.show import show_adaptation, show_audit
 from training.train import Sources, train
 
 _console = Console(stderr=True)
+_REFUSED = 3
+_SAY_EVERY_SECONDS = 0.2
 
 
 class RichProgress:
@@ -62,14 +67,38 @@ class RichProgress:
             bars.update(task, total=done, completed=done)
 
 
+class JsonProgress:
+    """One JSON object a line on stderr: {"step", "done", "total"}; a few a second at most."""
+
+    @contextmanager
+    def step(self, name: str, total: int | None) -> Iterator[Callable[[], None]]:
+        done, said = 0, time.monotonic()
+
+        def say() -> None:
+            line = json.dumps({"step": name, "done": done, "total": total}, ensure_ascii=False)
+            print(line, file=sys.stderr, flush=True)  # noqa: T201  what the service reads
+
+        def tick() -> None:
+            nonlocal done, said
+            done += 1
+            if time.monotonic() - said > _SAY_EVERY_SECONDS:
+                said = time.monotonic()
+                say()
+
+        say()
+        yield tick
+        done = done if total is None else total
+        say()
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Returns the exit code: 0 done, 1 could not (one line on stderr), 2 wrong usage."""
+    """Returns the exit code: 0 done, 1 could not (one line on stderr), 2 wrong usage, 3 trained and refused by the gate."""
     options = _parser().parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a console of another encoding lacks some characters
     try:
-        options.run(options)
+        code: int | None = options.run(options)
     except FenbanError as problem:
         print(f"fenban: {problem}", file=sys.stderr)  # noqa: T201  the command's own error line
         return 1
@@ -79,7 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("fenban: 已中断，没有写入任何模型。", file=sys.stderr)  # noqa: T201
         return 1
-    return 0
+    return code or 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -94,6 +123,14 @@ def _parser() -> argparse.ArgumentParser:
     learn.add_argument("--out", type=Path, default=Path("models"))
     learn.add_argument("--promote", action="store_true")
     learn.set_defaults(run=_train)
+    again = commands.add_parser("retrain")
+    again.add_argument("--labels", type=Path, required=True)
+    again.add_argument("--models", type=Path, default=Path("models"))
+    again.add_argument("--corpora", type=Path, default=Path("corpora"))
+    again.add_argument("--directory", type=Path, default=Path("corpora/units/county"))
+    again.add_argument("--policy", type=Path)
+    again.add_argument("--json-progress", action="store_true")
+    again.set_defaults(run=_retrain)
     check = commands.add_parser("corpora")
     check.add_argument("--corpora", type=Path, default=Path("corpora"))
     check.add_argument("--against", type=Path, action="append", default=[])
@@ -112,8 +149,17 @@ def _parser() -> argparse.ArgumentParser:
 
 def _train(options: argparse.Namespace) -> None:
     check_free(options.out)
-    sources = Sources(options.corpora, tuple(options.data), not options.no_seed, tuple(options.labels))
-    if options.unlabelled:
+    snapshots = [path for path in options.labels if not path.is_file()]
+    tables = [path for path in options.labels if path.is_file()]  # as fenban 0.1 exported them
+    sources = Sources(options.corpora, (*options.data, *tables), seed=not options.no_seed)
+    if snapshots and options.unlabelled:
+        raise CorpusError("--labels 的快照和 --unlabelled 不能一起用。请分两次训练。")
+    if snapshots:
+        models = options.out if keeps_versions(options.out) else None
+        bundle, test_set = train_on_labels(sources, snapshots, models, RichProgress(), _note)
+        if models:
+            save_test_set(models, test_set)
+    elif options.unlabelled:
         adaptation = adapt(sources, options.unlabelled, RichProgress(), _note)
         show_adaptation(adaptation, _console)
         bundle = adaptation.bundle
@@ -134,6 +180,22 @@ def _train(options: argparse.Namespace) -> None:
         else "可用 --model 指定"
     )
     _console.print(f"模型 {published.version} 已写入 {published.path}，{state}。", highlight=False)
+
+
+def _retrain(options: argparse.Namespace) -> int:
+    # The service cancels by SIGTERM: leave as by Ctrl-C, sweeping up on the way.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    made = retrain(
+        options.labels,
+        options.models,
+        options.corpora,
+        options.directory,
+        options.policy or options.corpora / "gate" / "policy.toml",
+        JsonProgress() if options.json_progress else RichProgress(),
+        (lambda _: None) if options.json_progress else _note,
+    )
+    sys.stdout.write(json.dumps(made.to_json(), ensure_ascii=False) + "\n")
+    return 0 if made.verdict.passed else _REFUSED
 
 
 def _corpora(options: argparse.Namespace) -> None:

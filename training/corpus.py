@@ -30,7 +30,7 @@ class Example:
 
     `group` holds texts together that must not be split between training and testing. `is_terms` marks a list of terms, which
     teaches but is no petition to test on; `is_seed` a petition written for the project,
-    `is_guess` one whose label a model gave, which is not tested on either.
+    `is_guess` one whose label a model gave, which is not tested on either. `returned` are units that sent it back: never the answer.
     """
 
     document: Document
@@ -43,6 +43,7 @@ class Example:
     is_terms: bool = False
     is_seed: bool = False
     is_guess: bool = False
+    returned: tuple[str, ...] = ()
 
 
 def load_seed(folder: Path, taxonomy: Taxonomy) -> list[dict[str, str]]:

@@ -34,6 +34,8 @@ from classifier.triage import entry_of, read
 LABELS = ("same_matter", "related", "different")
 #: How many everyday pairs a pair stands for: a hard one, and a pair of seed petitions that look alike.
 HARD_WEIGHT, SEED_WEIGHT = 0.2, 0.5
+#: ... and a pair an officer of this office judged.
+OFFICE_WEIGHT = 2.0
 #: A link is shown from the probability from which so many of the held-out pairs are right, each counting by its weight.
 SHOWN_PRECISION = 0.95
 _SEED_PAIRS, _LIKE = 1_000, 20
@@ -93,9 +95,14 @@ def fit_links(
     pairs: Sequence[Pair],
     seed: Sequence[Mapping[str, str]],
     tick: Callable[[], object] = lambda: None,
+    office: Sequence[Pair] = (),
 ) -> tuple[LinkModel, dict[str, float]]:
-    """A link model for what this bundle makes of texts, and its held-out figures, pairs counting by their weights."""
-    everything = [*pairs, *_seed_pairs(bundle, seed, _gaps(pairs))]
+    """A link model for what this bundle makes of texts, and its held-out figures, pairs counting by their weights.
+
+    `office` are pairs officers judged: they teach and move the threshold, but average precision is of the other pairs alone, so that it
+    compares from model to model.
+    """
+    everything = [*pairs, *_seed_pairs(bundle, seed, _gaps(pairs)), *office]
     values = _values(bundle, everything, tick)
     truth = np.array([pair.is_same for pair in everything], dtype=np.float64)
     weights = np.array([pair.weight for pair in everything])
@@ -106,9 +113,20 @@ def fit_links(
     threshold, recall = _threshold(held_out, truth, weights)
     model = replace(_fitted(values, truth, weights), threshold=threshold)
     figures = {"pairs": len(pairs), "threshold": threshold, "recall_at_95": round(recall, 4)}
-    return model, figures | {
-        "average_precision": round(float(average_precision_score(truth, held_out, sample_weight=weights)), 4)
-    }
+    if office:
+        figures["office_pairs"] = len(office)
+    shipped = slice(len(everything) - len(office))
+    precision = average_precision_score(truth[shipped], held_out[shipped], sample_weight=weights[shipped])
+    return model, figures | {"average_precision": round(float(precision), 4)}
+
+
+def shown_and_right(bundle: Bundle, pairs: Sequence[Pair]) -> tuple[int, int]:
+    """How many of these pairs the bundle's model would show as links, and how many of those are of one matter."""
+    if not pairs:
+        return 0, 0
+    shown = bundle.links.likely(_values(bundle, pairs, lambda: None)) >= bundle.links.threshold
+    right = np.array([pair.is_same for pair in pairs])
+    return int(shown.sum()), int((shown & right).sum())
 
 
 def _gaps(pairs: Sequence[Pair]) -> list[int]:

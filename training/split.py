@@ -20,8 +20,8 @@ SKETCH = 3
 _NEAR_COPY = 0.2
 
 
-def groups_of(documents: Sequence[Document], given: Sequence[str]) -> Indices:
-    """Group numbers: equal `given` names and near-identical texts end up together (union of both relations)."""
+def groups_of(documents: Sequence[Document], *given: Sequence[str]) -> Indices:
+    """Group numbers: equal names in one of the lists `given` and near-identical texts end up together (union of all relations)."""
     parent = list(range(len(documents)))
 
     def root(i: int) -> int:
@@ -30,11 +30,12 @@ def groups_of(documents: Sequence[Document], given: Sequence[str]) -> Indices:
             i = parent[i]
         return i
 
-    first: dict[str | int, int] = {}
+    first: dict[tuple[int, str] | int, int] = {}
     every = [distinct(shingles(document.text)[0]) for document in documents]
-    for i, (own, name) in enumerate(zip(every, given, strict=True)):
-        if name:
-            parent[root(i)] = root(first.setdefault(name, i))
+    for i, (own, *names) in enumerate(zip(every, *given, strict=True)):
+        for which, name in enumerate(names):
+            if name:
+                parent[root(i)] = root(first.setdefault((which, name), i))
         for key in own[:SKETCH].tolist():
             j = first.setdefault(key, i)
             # A phrase that many letters have may happen to be in the sketch: the texts themselves decide.

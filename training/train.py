@@ -23,10 +23,9 @@ from classifier.taxonomy import Taxonomy, load_taxonomy
 from classifier.tokenise import Tokeniser
 from training.corpus import Example, count_by, load_labelled, load_seed, seed_examples, term_examples
 from training.fit import ALPHAS, Fitted, Matrix, Scores, fit_model, fit_pooling, gram, ridge, wants_kernel
-from training.links import fit_links, load_pairs
+from training.links import Pair, fit_links, load_pairs
 from training.metrics import coverage_at, expected_calibration_error, macro_f1
 from training.reference import reference as held_out_reference
-from training.snapshot import load_snapshot, snapshot_examples
 from training.split import groups_of
 from training.stream import is_large, learn_in_batches
 from training.units import BALANCE, FIRMER, MOST_UNITS, category_directions, described, folded, widened
@@ -38,8 +37,8 @@ ABSTAIN_ACCURACY = 0.95
 _FIRMER = 3.0
 # A catch-all node (其他) is written as often as the others and met much more rarely.
 _CATCH_ALL, _CATCH_ALL_SHARE = "其他", 0.1
-# A petition of the office's own teaches as much as so many of the seed's (1,000 labels, seven classes: weight 1 0.912, 3 0.914, 6 0.920).
-_OFFICE_WEIGHT = 6.0
+#: A petition of the office's own teaches as much as so many of the seed's (1,000 labels, seven classes: weight 1 0.912, 3 0.914, 6 0.920).
+OFFICE_WEIGHT = 6.0
 # Past decisions are learnt from once two units have so many; then every unit they name is learnt.
 _FEWEST_OF_A_UNIT = 3
 
@@ -52,13 +51,15 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where to learn from: files `data`, label snapshots `labels`. `seed` False leaves the shipped corpus out: only what these teach
-    is in the bundle."""
+    """Where to learn from. `seed` False leaves the shipped corpus out: only what `data` teaches is in the bundle.
+
+    `pairs` are links that officers of the office confirmed or rejected.
+    """
 
     corpora: Path
     data: tuple[Path, ...] = ()
     seed: bool = True
-    labels: tuple[Path, ...] = ()
+    pairs: tuple[Pair, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def _learn_large(
 ) -> Bundle:
     """As `learn`, from files of more rows than are held in memory."""
     without = replace(sources, data=())
-    seed = read_examples(without, reference, progress, note) if sources.seed or sources.labels else []
+    seed = read_examples(without, reference, progress, note) if sources.seed else []
     found = learn_in_batches(sources.data, seed, reference.taxonomy, reference.tokeniser, progress.step, note)
     category, kind, unit = (
         _Head(*head, np.ones(len(head[1]))) if head else None
@@ -170,33 +171,32 @@ def _with_links(bundle: Bundle, sources: Sources, progress: Progress) -> Bundle:
         return bundle
     seed = load_seed(sources.corpora / "seed", bundle.taxonomy) if sources.seed else []
     with progress.step("训练关联判断", len(pairs)) as tick:
-        model, figures = fit_links(bundle, pairs, seed, tick)
+        model, figures = fit_links(bundle, pairs, seed, tick, sources.pairs)
     return replace(bundle, links=model, report=bundle.report | {"links": figures})
 
 
 def read_examples(
-    sources: Sources, reference: Reference, progress: Progress, note: Callable[[str], None]
+    sources: Sources,
+    reference: Reference,
+    progress: Progress,
+    note: Callable[[str], None],
+    office: Sequence[Example] = (),
 ) -> list[Example]:
-    """Every labelled text of the sources. Raises CorpusError when there is none."""
+    """Every labelled text of the sources, and `office`, what a snapshot holds. Raises CorpusError when there is none."""
     taxonomy, lexicon, tokeniser = reference.taxonomy, reference.lexicon, reference.tokeniser
-    examples: list[Example] = []
+    weight = OFFICE_WEIGHT if sources.seed else 1.0
+    examples = [replace(example, weight=weight) for example in office]
     if sources.seed:
         rows = load_seed(sources.corpora / "seed", taxonomy)
         with progress.step("读取种子语料", len(rows)) as tick:
             examples += seed_examples(rows, tokeniser, tick)
         examples += term_examples(taxonomy, lexicon, tokeniser)
-    weight = _OFFICE_WEIGHT if sources.seed else 1.0
     for path in sources.data:
         with progress.step(f"读取 {path.name}", None) as tick:
             labelled = load_labelled(path, taxonomy, tokeniser, tick)
         if labelled.rejects:
             note(labelled.complaint(path))
         examples += [replace(example, weight=weight) for example in labelled.examples]
-    for folder in sources.labels:
-        with progress.step(f"读取 {folder.name}", None):
-            snapshot = load_snapshot(folder)
-            learnt = list(snapshot_examples(snapshot.petitions, taxonomy, tokeniser))
-        examples += [replace(example, weight=weight) for example in learnt]
     if not examples:
         raise CorpusError(
             "没有可学的标注。请给出带 category、kind 或 unit 列的 --data，或去掉 --no-seed 用自带语料。"
@@ -354,7 +354,7 @@ def _fit_unit(
     units = sorted(name for name, _ in counts.most_common(MOST_UNITS))
     rows = [i for i, example in enumerate(material.examples) if example.unit in set(units)]
     decided = [material.examples[i] for i in rows]
-    weight = _OFFICE_WEIGHT if sources.seed else 1.0
+    weight = OFFICE_WEIGHT if sources.seed else 1.0
     cases = described(units, sources.corpora / "units", reference.taxonomy, reference.tokeniser, weight)
     matrix = sparse.vstack(
         [material.matrix[rows], vectoriser.transform([case.document for case in cases])], format="csr"
@@ -387,7 +387,7 @@ def _report(
     """What the bundle says of itself: what it was trained on and its held-out figures. No clock, no paths: builds agree."""
     return {
         "seed": sources.seed,
-        "data": [path.name for path in (*sources.data, *sources.labels)],
+        "data": [path.name for path in sources.data],
         **counts,
         "category": _category_figures(category) if category else None,
         "kind": _figures(kind) if kind else None,

@@ -8,9 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api.drift import health
-from api.models import overview, promote, rollback, show
+from api.models import compare, overview, promote, rollback, show
 from api.routes.access import Admin, Auditor, CurrentUser, ServiceDep
-from api.schemas import ModelDetailOut, ModelsHealthOut, ModelsOut, PromotionOut
+from api.schemas import ModelDetailOut, ModelDiffOut, ModelsHealthOut, ModelsOut, PromotionOut
 
 router = APIRouter(prefix="/v1/models", tags=["模型"])
 
@@ -28,6 +28,17 @@ def get_health(
 ) -> ModelsHealthOut:
     """学过本单位认定的模型与训练时比，否则与本单位此前几周比；件数太少时不作判断。"""
     return ModelsHealthOut.model_validate(health(service, viewer, weeks))
+
+
+@router.get("/diff", summary="从一个版本换到另一个，哪些分类变好变差，哪些件的回答变了")
+def get_diff(
+    service: ServiceDep,
+    _: Auditor,
+    before: Annotated[str, Query(description="原来的版本")],
+    after: Annotated[str, Query(description="换上的版本")],
+) -> ModelDiffOut:
+    """各分类取自检验结论；回答取自自带检验件，只列编号。"""
+    return ModelDiffOut.model_validate(compare(service.settings, before, after).to_json())
 
 
 @router.post("/rollback", summary="退回上一个启用的版本")

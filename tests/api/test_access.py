@@ -51,6 +51,7 @@ _MAY = {
     ("GET", "/v1/models/active"): (_EVERYONE, 200, None),
     ("GET", "/v1/models"): (_AUDITORS, 200, None),
     ("GET", "/v1/models/health"): (_AUDITORS, 200, None),
+    ("GET", "/v1/models/diff?before={version}&after=other"): (_AUDITORS, 200, None),
     ("GET", "/v1/models/{version}"): (_AUDITORS, 200, None),
     ("POST", "/v1/models/{version}/promote"): (_ADMIN, 200, None),
     ("POST", "/v1/models/rollback"): (_ADMIN, 200, None),

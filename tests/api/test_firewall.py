@@ -54,6 +54,7 @@ _SHOWS = {
     ("GET", "/v1/models/active"): "none",
     ("GET", "/v1/models"): "none",
     ("GET", "/v1/models/health"): "none",
+    ("GET", "/v1/models/diff"): "none",
     ("GET", "/v1/models/{version}"): "none",
     ("POST", "/v1/models/{version}/promote"): "none",
     ("POST", "/v1/models/rollback"): "none",
@@ -66,8 +67,8 @@ _SHOWS = {
 _PAIRS = [*pairwise(_PETITIONS), ("own", "accusation_other")]
 _VERDICTS = {name: {end for ends in _PAIRS if name in ends for end in ends} - {name} for name in _PETITIONS}
 #: What has nothing to do here: no such version, none before the one in use, no retraining at work.
-_IDLE = {"/v1/models/{version}": 404, "/promote": 404, "/rollback": 409, "DELETE": 409}
-_AUDITORS = {"/v1/models", "/v1/models/health", "/v1/models/{version}"}
+_IDLE = {"/v1/models/{version}": 404, "/v1/models/diff": 422, "/promote": 404, "/rollback": 409, "DELETE": 409}
+_AUDITORS = {"/v1/models", "/v1/models/health", "/v1/models/diff", "/v1/models/{version}"}
 _ADMIN = {"/promote", "/rollback", "/v1/retrain", "/stream", "DELETE"}
 _FORBIDDEN = {
     "auditor": {"POST", "DELETE", "/original", "/review", "/v1/retrain", "/stream"},

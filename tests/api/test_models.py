@@ -72,7 +72,7 @@ def test_what_cannot_be_done_changes_nothing(http, registry):
     (registry.root / "v2" / "taxonomy.csv").write_text("x")
     assert http.outcome(http.post("/v1/models/v2/promote")) == (503, "bundle-tampered")
     assert registry.active().name == "v1"
-    assert history(registry.root) == []
+    assert history(registry) == []
 
 
 def test_a_rollback_to_what_no_longer_loads_stays_where_it_is(http, registry):
@@ -84,7 +84,7 @@ def test_a_rollback_to_what_no_longer_loads_stays_where_it_is(http, registry):
 
 def test_a_broken_version_has_its_line_and_a_torn_record_is_passed_over(http, registry):
     http.post("/v1/models/v2/promote")
-    with (registry.root / "promotions.jsonl").open("a") as file:
+    with (registry.root / "HISTORY").open("a") as file:
         file.write('{"at": "2026')
     (registry.root / "v1" / "report.json").write_text("{")
     found = http.get("/v1/models").json()

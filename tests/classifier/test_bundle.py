@@ -169,6 +169,7 @@ def _edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
         (lambda m: m.pop("version"), BundleTamperedError),
         (lambda m: m.update(version=None), BundleTamperedError),
         (lambda m: m.update(format=FORMAT + 1), BundleIncompatibleError),
+        (lambda m: m.update(format=FORMAT - 1), BundleIncompatibleError),
         (lambda m: m.update(format=FORMAT + 1, files={"other.bin": {}}), BundleIncompatibleError),
         (lambda m: m.update(format="1"), BundleTamperedError),
         (lambda m: m.pop("format"), BundleTamperedError),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from classifier import release
 from classifier.bundle import Bundle, load_bundle, save_bundle
-from classifier.errors import BundleError, BundleMissingError, BundleTamperedError
+from classifier.errors import BundleError, BundleMissingError, BundleRefusedError, BundleTamperedError
 from classifier.registry import MANIFEST, Registry, manifest_digest, publishing, replacing
 from training.publish import publish
 
@@ -179,8 +181,6 @@ def test_killed_before_the_rename(
 
 
 def _renamed(bundle: Bundle) -> Bundle:
-    from dataclasses import replace
-
     return replace(bundle, version="new")
 
 
@@ -274,3 +274,143 @@ def test_the_digest_is_the_manifests(registry: Registry) -> None:
 
     path = registry.active()
     assert manifest_digest(path) == sha256((path / MANIFEST).read_bytes()).hexdigest()
+
+
+# --- verdicts, history, retention ----------------------------------------------------------------------------
+
+
+def test_what_the_gate_refused_is_not_promoted(two: Registry, bundle: Bundle) -> None:
+    two.write_verdict("second", {"passed": False, "reasons": ["一级分类变差。", "变慢了。"]})
+    with pytest.raises(BundleRefusedError, match="一级分类变差。 变慢了。"):
+        release.promote(two, "second")
+    assert two.active().name == bundle.version
+    two.write_verdict("second", {"passed": True, "reasons": ["通过"]})
+    release.promote(two, "second")
+    assert two.active().name == "second"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'{"passed": "yes"}', b"{}"])
+def test_a_broken_verdict_is_a_refusal(two: Registry, content: bytes) -> None:
+    two.write_verdict("second", {"passed": True})
+    (two.root / "verdicts" / "second.json").write_bytes(content)
+    with pytest.raises(BundleRefusedError):
+        release.promote(two, "second")
+
+
+def test_verdicts_are_no_versions_and_lie_only_under_version_names(two: Registry) -> None:
+    before = two.versions()
+    two.write_verdict("second", {"passed": True})
+    assert two.versions() == before
+    assert two.verdict("second") == {"passed": True}
+    assert two.verdict("nothing") is two.verdict("../verdicts/second") is None
+
+
+def test_every_move_is_on_record(two: Registry, bundle: Bundle) -> None:
+    first = bundle.version
+    before = len(two.history())
+    release.promote(two, "second")
+    release.roll_back(two)
+    with (two.root / "HISTORY").open("ab") as file:
+        file.write(b'{"at": "torn')  # power cut
+    release.promote(two, "second", by="retrain --promote")
+    moves = [(move["from"], move["to"], move["by"]) for move in two.history()[before:]]
+    assert moves == [
+        (first, "second", "promote"),
+        ("second", first, "rollback"),
+        (first, "second", "retrain --promote"),
+    ]
+
+
+def test_a_version_that_does_not_load_is_neither_promoted_nor_gone_back_to(
+    two: Registry, bundle: Bundle
+) -> None:
+    weights = two.root / "second" / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1])
+    with pytest.raises(BundleTamperedError):
+        release.promote(two, "second")
+    weights.write_bytes(whole)
+    release.promote(two, "second")
+    other = two.root / bundle.version / "report.json"
+    other.write_bytes(other.read_bytes() + b" ")
+    with pytest.raises(BundleTamperedError):
+        release.roll_back(two)
+    assert load_bundle(two.active()).version == "second"
+
+
+def test_files_and_folders_swapped_between_versions_are_refused(two: Registry, bundle: Bundle) -> None:
+    changed = replace(bundle, threshold=bundle.threshold / 2, report={"other": True}, kind=None)
+    save_bundle(changed, two.root / "third", "third")
+    for name in (p.name for p in (two.root / "second").iterdir()):
+        ours, theirs = (two.root / v / name for v in ("second", "third"))
+        kept = ours.read_bytes()
+        if kept == theirs.read_bytes():
+            continue
+        ours.write_bytes(theirs.read_bytes())
+        with pytest.raises(BundleTamperedError):
+            release.promote(two, "second")
+        ours.write_bytes(kept)
+    release.promote(two, "second")
+    # Whole folders, each sound in itself: the pointer and the name know the difference.
+    (two.root / "second").rename(two.root / "aside")
+    (two.root / "third").rename(two.root / "second")
+    with pytest.raises(BundleTamperedError, match="清单与启用时不同"):
+        two.active()
+    with pytest.raises(BundleTamperedError, match="另一个版本"):
+        release.promote(two, "second")
+    release.promote(two, bundle.version)
+    with pytest.raises(BundleTamperedError):
+        release.roll_back(two)
+    assert load_bundle(two.active()).version == bundle.version
+
+
+def test_a_flipped_byte_anywhere_in_the_active_version_is_refused(registry: Registry) -> None:
+    """Every region: the manifest, the tensors' header and data, each of the other files."""
+    path = registry.active()
+    for file in sorted(path.iterdir()):
+        whole = file.read_bytes()
+        regions = {0, 1, 7, 8, 9, 200, *(len(whole) * part // 16 for part in range(16)), len(whole) - 1}
+        for at in sorted(region for region in regions if 0 <= region < len(whole)):
+            with file.open("r+b") as opened:
+                opened.seek(at)
+                opened.write(bytes([whole[at] ^ 0x20]))
+            with pytest.raises(BundleTamperedError):
+                load_bundle(registry.active())
+            with file.open("r+b") as opened:
+                opened.seek(at)
+                opened.write(whole[at : at + 1])
+    assert load_bundle(registry.active()).version == path.name
+
+
+def test_pruning_leaves_what_one_could_want_back(registry: Registry, bundle: Bundle) -> None:
+    first = bundle.version
+    parents = {"v1": first, "v2": "v1", "v3": "v2", "v4": "v3", "v5": "v4"}
+    for age, (version, parent) in enumerate(parents.items()):
+        report = {**bundle.report, "lineage": {"parent": parent}}
+        save_bundle(replace(bundle, report=report), registry.root / version, version)
+        registry.write_verdict(version, {"passed": True})
+        os.utime(registry.root / version / MANIFEST, (10**9 + age, 10**9 + age))
+    os.utime(registry.root / first / MANIFEST, (10**9 - 1, 10**9 - 1))
+    registry.promote("v3")
+    registry.promote("v4")
+    left = registry.root / ".v9.killed"
+    left.mkdir()
+    os.utime(left, (10**9, 10**9))
+    young = registry.root / ".v8.writing"
+    young.mkdir()
+    # The youngest, the active one, the one before it, and their parents.
+    assert registry.prune(1) == sorted([first, "v1"])
+    assert registry.versions() == ["v2", "v3", "v4", "v5"]
+    assert sorted(p.stem for p in (registry.root / "verdicts").iterdir()) == ["v2", "v3", "v4", "v5"]
+    assert (left.exists(), young.exists()) == (False, True)
+    assert registry.prune(1) == []
+    assert registry.rollback() == "v3"
+    assert registry.lineage("v3") == {"parent": "v2"}
+    assert registry.lineage("nothing") == {}
+
+
+def test_a_pointer_that_is_broken_protects_everything_it_could_mean(two: Registry, bundle: Bundle) -> None:
+    (two.root / "ACTIVE").write_bytes(b"\xff")
+    with pytest.raises(BundleTamperedError, match="ACTIVE"):
+        two.prune(1)
+    assert set(two.versions()) == {"second", bundle.version}
