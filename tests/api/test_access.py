@@ -11,6 +11,7 @@ from sqlalchemy import select
 from api.run_state import RunState
 from api.store.tables import api_keys, users
 from api.store.users import Role, add_user, authenticate, disable_user, find_user, new_key
+from classifier.bundle import load_bundle, save_bundle
 from classifier.errors import ConflictError, InputError, NotFoundError, UnauthenticatedError
 from classifier.registry import Registry
 
@@ -74,7 +75,7 @@ def test_every_endpoint_has_its_line_in_the_matrix(app):
 def settings(settings, models, tmp_path):
     """With a registry of its own, of two versions."""
     own = shutil.copytree(models, tmp_path / "models")
-    shutil.copytree(Registry(own).active(), own / "other")
+    save_bundle(load_bundle(Registry(own).active()), own / "other", "other")
     return settings.model_copy(update={"models": own})
 
 
