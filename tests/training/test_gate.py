@@ -223,7 +223,7 @@ def test_what_the_bounds_refuse(policy: Policy, change, reason: str) -> None:
         {"links": LinkCard(0.88)},
         {"links": LinkCard(0.9, 19, 10)},
         {"labels": {"level1": LabelCard(49, 49)}},
-        {"labels": {"level1": LabelCard(100, 26, 100, 12)}},
+        {"labels": {"level1": LabelCard(100, 23, 100, 12)}},
     ],
 )
 def test_what_is_just_within_bounds(policy: Policy, change) -> None:
