@@ -67,7 +67,13 @@ _SHOWS = {
 _PAIRS = [*pairwise(_PETITIONS), ("own", "accusation_other")]
 _VERDICTS = {name: {end for ends in _PAIRS if name in ends for end in ends} - {name} for name in _PETITIONS}
 #: What has nothing to do here: no such version, none before the one in use, no retraining at work.
-_IDLE = {"/v1/models/{version}": 404, "/v1/models/diff": 422, "/promote": 404, "/rollback": 409, "DELETE": 409}
+_IDLE = {
+    "/v1/models/{version}": 404,
+    "/v1/models/diff": 422,
+    "/promote": 404,
+    "/rollback": 409,
+    "DELETE": 409,
+}
 _AUDITORS = {"/v1/models", "/v1/models/health", "/v1/models/diff", "/v1/models/{version}"}
 _ADMIN = {"/promote", "/rollback", "/v1/retrain", "/stream", "DELETE"}
 _FORBIDDEN = {
