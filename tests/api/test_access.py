@@ -168,9 +168,6 @@ def test_forbidden_names_the_roles_that_may(http):
     assert "审核、管理员" in detail
 
 
-# --- users and keys -----------------------------------------------------------------------------------------
-
-
 def test_keys_are_stored_as_digests_and_each_opens(service):
     with service.store.write() as connection:
         user = add_user(connection, " 张三 ", Role.REVIEWER)

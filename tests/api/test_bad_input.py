@@ -143,8 +143,6 @@ def test_invisible_characters_in_addresses_and_reasons_are_no_outage(http):
     assert http.post(f"/v1/petitions/{petition}/decisions", body).status_code in {404, 422}
 
 
-# --- dates --------------------------------------------------------------------------------------------------
-
 _DATES = {
     "2019-03-04": "2019-03-04T00:00:00+08:00",
     "2019-03-04 11:38:34": "2019-03-04T11:38:34+08:00",
@@ -191,9 +189,6 @@ def test_dates_no_calendar_has(http, rows):
     answer = http.post("/v1/petitions", **_raw(b'{"text": "ok", "received_at": Infinity}'))
     assert http.outcome(answer) == (422, "bad-date")
     assert rows() == before
-
-
-# --- over a real socket -------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager

@@ -102,9 +102,6 @@ def test_a_decision_that_cannot_be_is_not_recorded_in_part(http, petition, rows)
     assert rows() == counts
 
 
-# --- links --------------------------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def linked(http, letter):
     """Three petitions: a letter, a stranger's copy of it, and the same person's next letter on the matter."""
@@ -164,9 +161,6 @@ def _verdicts(http, mine, other):
 
 def test_links_begin_undecided(http, linked):
     assert {link["confirmed"] for petition in linked for link in _links(http, petition)} == {None}
-
-
-# --- returns ------------------------------------------------------------------------------------------------
 
 
 def _return(http, petition, unit="城管局", reason="不归我们管"):

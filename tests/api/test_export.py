@@ -16,7 +16,8 @@ from api.export import write_snapshot
 from api.store.tables import matters, petitioner_keys
 from classifier.errors import BundleError, StoreUnavailableError
 from classifier.redact import MARK, redact
-from training.snapshot import load_snapshot, snapshot_examples
+from training.office import TestSet, split_office
+from training.snapshot import read_snapshot
 
 _MATTER = "楼下烧烤店每天营业到凌晨，油烟直接排进楼道。"
 _FIELDS = [
@@ -34,13 +35,18 @@ def snapshot(service, tmp_path):
         out = tmp_path / f"labels-{next(numbers)}"
         written = write_snapshot(service, out)
         assert {path.name for path in out.iterdir()} == {"petitions.jsonl", "links.jsonl", "manifest.json"}
-        found = load_snapshot(out)
-        assert (len(found.petitions), len(found.links)) == (written.petitions, written.links)
-        assert sum(bool(row["decided_at"]) for row in found.petitions) == written.decided
-        assert found.sha256 == written.sha256
-        return found.petitions, found.links
+        # Training verifies form and hashes, then reads every row.
+        assert read_snapshot(out).sha256 == written.sha256
+        rows, links = (_lines(out / name) for name in ("petitions.jsonl", "links.jsonl"))
+        assert (len(rows), len(links)) == (written.petitions, written.links)
+        assert sum(bool(row["decided_at"]) for row in rows) == written.decided
+        return rows, links
 
     return write
+
+
+def _lines(path):
+    return tuple(json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line)
 
 
 def _decided(http, body, **decision):
@@ -165,9 +171,6 @@ def test_the_same_database_gives_the_same_bytes(http, service, letter, tmp_path)
         assert (outs[0] / name).read_bytes() == (outs[1] / name).read_bytes()
 
 
-# --- groups -------------------------------------------------------------------------------------------------
-
-
 def test_petitions_of_one_petitioner_share_a_group_whatever_they_gave(http, snapshot):
     """Phone on the first letter, ID number on the last: only the ones between say that it is one person."""
     phone, number = "13971234567", "11010519491231002X"
@@ -220,8 +223,6 @@ def test_groups_cannot_be_traced_nor_joined_from_one_snapshot_to_the_next(http, 
     assert not known & set[str]().union(*named)
 
 
-# --- identity -----------------------------------------------------------------------------------------------
-
 _PEOPLE = [
     ("欧阳雪梅", "11010519491231002X", "13971234567", "柏垭村槐树坡九组十七号"),
     ("阿依古丽", "440524188001010014", "18612345678", "青石街道锦和苑三栋"),
@@ -267,18 +268,17 @@ def test_what_an_older_fenban_let_through_is_redacted_on_the_way_out(http, servi
     assert (row["title"], row["text"]) == ("油烟", "电话〈手机号〉，油烟直接排进楼道。")
 
 
-# --- use and failure ----------------------------------------------------------------------------------------
-
-
-def test_training_reads_what_was_exported(http, service, snapshot):
+def test_training_learns_what_was_exported(http, service, tmp_path):
     _decided(http, {"text": _MATTER, "petitioner": {"phone": "13971234567"}}, unit="城管局", kind="建议")
     one, other = http.submit(_MATTER), http.submit(_MATTER)
     _say(http, one, other, True)
-    rows, _ = snapshot()
+    write_snapshot(service, tmp_path / "labels")
     bundle = service.live.engine().bundle
-    (example,) = snapshot_examples(rows, bundle.taxonomy, bundle.tokeniser)
+    read = read_snapshot(tmp_path / "labels")
+    office = split_office(read, bundle.taxonomy, bundle.tokeniser, TestSet())
+    (example,) = office.examples
     assert (example.category, example.kind, example.unit) == ("0402", "建议意见", "城管局")
-    assert example.group == rows[0]["petitioner_group"]
+    assert [(link.a, link.b, link.is_confirmed) for link in read.links] == [(other, one, True)]
 
 
 def test_nothing_decided_is_an_empty_snapshot(http, snapshot):

@@ -70,9 +70,6 @@ def test_a_petition_nobody_has(http):
     assert http.outcome(answer) == (404, "not-found")
 
 
-# --- the same request again ---------------------------------------------------------------------------------
-
-
 def test_the_same_body_with_the_same_key_is_answered_again(http, letter, rows):
     first = http.post("/v1/petitions", letter, headers={"Idempotency-Key": "k"})
     before = rows()
@@ -130,9 +127,6 @@ def test_many_petitions_at_once_are_all_stored(http, rows):
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(send, range(24))) == [201] * 24
     assert rows()["petitions"] == 24
-
-
-# --- the original -------------------------------------------------------------------------------------------
 
 
 def test_the_original_is_exactly_what_was_given(http, letter):

@@ -238,9 +238,6 @@ def test_a_broken_unit_directory_is_told_and_mended(tmp_path, registry):
     assert live.engine().bundle.version == "v1", "while there is none, every request looks"
 
 
-# --- as a client sees it ------------------------------------------------------------------------------------
-
-
 def test_without_a_model_the_service_says_so_and_stores_nothing(settings, service, registry, rows):
     empty = registry.root.parent / "none"
     with TestClient(create_app(settings, replace(service, live=Live(empty, _COUNTY)))) as client:

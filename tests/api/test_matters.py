@@ -59,9 +59,6 @@ def _events(service):
         return [tuple(row) for row in connection.execute(query.order_by(matter_events.c.id))]
 
 
-# --- joining ------------------------------------------------------------------------------------------------
-
-
 def test_a_petition_without_a_confirmed_link_is_on_no_matter(http, four):
     assert [_matter(http, petition) for petition in four] == [None] * 4
     _verdict(http, four[0], four[1], confirmed=False)
@@ -164,9 +161,6 @@ def test_two_verdicts_at_the_same_moment_make_one_matter(http, service, administ
         for one, other in pairwise(four):
             _verdict(http, one, other, confirmed=False)
         assert _groups(http, four) == []
-
-
-# --- splitting ----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -282,9 +276,6 @@ def test_a_split_that_cannot_be(http, rows, four, chain):
     assert http.outcome(http.get("/v1/matters/nothing")) == (404, "not-found")
 
 
-# --- what is shown ------------------------------------------------------------------------------------------
-
-
 def test_first_and_repeat_as_the_office_counts(http, letter):
     """The same person twice, by different keys; a stranger's copy; one who gives no name."""
     who = letter["petitioner"]
@@ -365,8 +356,6 @@ def test_an_office_may_have_another_limit(http, service, four, chain):
     assert (due.astimezone(CHINA).date() - opened.astimezone(CHINA).date()).days == 91
     assert matter["due_source"] == "本单位规定"
 
-
-# --- never a person -----------------------------------------------------------------------------------------
 
 #: Columns that tell who somebody is, by a key or in clear.
 _WHO = ("digest", "petitioner", "person", "id_number", "phone", "name_address", "account", "identity")

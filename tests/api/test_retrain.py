@@ -141,9 +141,6 @@ def test_one_at_a_time(service, files, decided):
     assert files.read().state is State.IDLE
 
 
-# --- over HTTP ----------------------------------------------------------------------------------------------
-
-
 def _state(http):
     return http.get("/v1/retrain").json()["state"]
 
@@ -190,9 +187,6 @@ def test_a_killed_run_is_recognised_and_leaves_nothing_behind(http, settings, fi
     _clean(settings, files)
 
 
-# --- as a command -------------------------------------------------------------------------------------------
-
-
 def _command(settings, *arguments):
     names = ("data_dir", "database_url", "models", "corpora", "directory")
     given = {f"FENBAN_{name.upper()}": getattr(settings, name) for name in names}
@@ -236,9 +230,6 @@ def test_a_signal_ends_the_run_and_its_child(settings, files, decided, stand_in,
     assert files.read().state is State.CANCELLED
     assert not Path(f"/proc/{child}").exists()
     _clean(settings, files)
-
-
-# --- the state file -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"steps": 3}', '{"state": "x", "steps": []}'])

@@ -60,9 +60,6 @@ def _queue(http, role="reviewer", limit=50):
     return http.get("/v1/review", role, params={"limit": limit}).json()["items"]
 
 
-# --- the order ----------------------------------------------------------------------------------------------
-
-
 def test_useful_first_and_every_fifth_place_by_chance(service, administrator, filled):
     useful = [(use / 100, False) for use in (3, 90, 50, 50, 1, 70, 0)]
     ids = filled([*useful, (0.99, True), (0.0, True), (0.5, True)])
@@ -96,9 +93,6 @@ def test_an_accusation_is_asked_of_who_may_see_it(http, service):
         connection.execute(update(petitions).values(kind="检举控告"))
     assert {item["id"] for item in _queue(http, "reviewer")} == set(found)
     assert [item["id"] for item in _queue(http, "intake")] == [found[1]]
-
-
-# --- why ----------------------------------------------------------------------------------------------------
 
 
 def test_each_item_says_why_in_words(http, service):
@@ -139,9 +133,6 @@ def test_what_is_kept_at_intake_knows_nothing_of_the_petitioner(http, service, l
     assert len({tuple(v for k, v in row.items() if k not in varying) for row in kept}) == 1
 
 
-# --- chance -------------------------------------------------------------------------------------------------
-
-
 @given(st.floats(0, 1), st.floats(0, 1), st.text(max_size=32))
 def test_a_greater_share_draws_what_a_smaller_one_drew(one, other, petition):
     small, great = sorted((one, other))
@@ -157,9 +148,6 @@ def test_chance_draws_its_share_and_hangs_on_the_key():
     assert low < 0.05 < high
     other = {id_ for id_ in ids if is_drawn(id_, 0.05, b"k" * 32)}
     assert len(drawn & other) < len(drawn) / 5
-
-
-# --- accuracy -----------------------------------------------------------------------------------------------
 
 
 def _decided(service, ids, said, administrator):

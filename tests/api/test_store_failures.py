@@ -78,9 +78,6 @@ def test_postgresql_connections_that_were_cut_are_replaced(service):
     service.store.ping()
 
 
-# --- SQLite -------------------------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """A migrated SQLite database without any open connection."""
@@ -208,9 +205,6 @@ def test_failure_while_serving_names_no_sql_and_no_value(http, service, letter, 
     assert http.outcome(answer) == (503, "store-unavailable")
     _is_one_clear_line(answer.json()["detail"])
     assert not [mark for mark in (*markers, "petitions", "油烟") if mark in answer.text]
-
-
-# --- what the probe says ------------------------------------------------------------------------------------
 
 
 def test_readiness_says_that_the_database_is_gone(settings, service):

@@ -44,9 +44,6 @@ def _history(http, petition, role="admin"):
     return http.get(f"/v1/petitions/{petition}/history", role).json()["items"]
 
 
-# --- joint units --------------------------------------------------------------------------------------------
-
-
 def test_joint_units_stay_until_somebody_decides_otherwise(http, petition):
     for body, unit, joint in (
         ({"unit": "城管局", "joint_units": ["公安局", "ecology"]}, "urban_management", ["ecology", "public_security"]),
@@ -84,9 +81,6 @@ def test_a_joint_unit_sees_what_it_joins_and_no_accusation(http, petition):
         assert len(http.get("/v1/petitions", "unit").json()["items"]) == seen
     _undo(http, petition)
     assert http.get(path, "unit").status_code == 200, "what was taken back holds no more"
-
-
-# --- undo ---------------------------------------------------------------------------------------------------
 
 
 def test_undo_goes_back_step_by_step_to_the_suggestion(http, service, petition):
@@ -180,9 +174,6 @@ def test_a_split_is_not_undone_link_by_link(http, pair):
     assert _undo(http, one, {"link": other}).json()["matter"] is None
 
 
-# --- two people at once -------------------------------------------------------------------------------------
-
-
 def test_who_decides_on_what_is_no_longer_so_is_told_what_holds_now(http, petition, rows):
     first = _decide(http, petition, {"category": "040206", "unit": "城管局", "expected_decision": 0})
     seen = first.json()["decision_id"]
@@ -213,9 +204,6 @@ def test_of_two_who_saw_the_same_one_decides(http, petition):
         )
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
     assert len(http.get(f"/v1/petitions/{petition}").json()["decisions"]) == 1
-
-
-# --- returns ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -284,9 +272,6 @@ def test_a_name_the_form_gave_is_in_no_reason(http, letter):
         "与〈姓名〉谈过",
         "〈姓名〉又来了",
     ]
-
-
-# --- history ------------------------------------------------------------------------------------------------
 
 
 def test_history_says_who_did_what_when_and_why(http, service, pair):

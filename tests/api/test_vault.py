@@ -30,9 +30,6 @@ def _base64(key: bytes) -> str:
     return base64.b64encode(key).decode()
 
 
-# --- sealing ------------------------------------------------------------------------------------------------
-
-
 @given(st.dictionaries(st.text(), st.text()), st.text(alphabet="0123456789abcdef", min_size=1))
 def test_what_is_sealed_opens_again(value, owner):
     assert _VAULT.open(_VAULT.seal(value, owner), owner) == value
@@ -61,9 +58,6 @@ def test_derived_keys_differ_from_the_master_and_each_other():
     vault = Vault(_KEY)
     assert len({_KEY, vault.identity_secret, bytes.fromhex(vault.check)}) == 3
     assert Vault(_OTHER_KEY).identity_secret != vault.identity_secret
-
-
-# --- where the key comes from -------------------------------------------------------------------------------
 
 
 def test_key_file_is_made_once_for_its_owner_alone(tmp_path):
@@ -104,9 +98,6 @@ def test_key_file_that_cannot_be_read_or_made(tmp_path):
         with pytest.raises(SecretError) as caught:
             load_key("", file, may_create=True)
         assert str(tmp_path) not in str(caught.value)
-
-
-# --- starting -----------------------------------------------------------------------------------------------
 
 
 def _with_key(settings, key: str):
@@ -152,9 +143,6 @@ def test_the_same_key_from_the_environment_opens_the_database(settings, service)
     again.close()
     assert again.vault.identity_secret == service.vault.identity_secret
     assert not settings.key_file.exists()
-
-
-# --- what the database shows --------------------------------------------------------------------------------
 
 
 def _everything(service) -> bytes:

@@ -105,9 +105,6 @@ def test_a_published_bundle_is_never_written_over(bundle: Bundle, saved: Path) -
     assert (saved / MANIFEST).read_bytes() == before
 
 
-# --- verify before construct ---------------------------------------------------------------------------------
-
-
 def test_every_file_is_in_the_manifest(saved: Path) -> None:
     assert sorted(path.name for path in saved.iterdir()) == sorted((*_FILES, MANIFEST))
 
@@ -200,9 +197,6 @@ def test_the_message_says_which_segmenter_it_wants(copy: Path) -> None:
         load_bundle(copy)
     assert f"{SEGMENTER} 0.0.1" in str(caught.value)
     assert segmenter_version() in str(caught.value)
-
-
-# --- a manifest that fits, around contents that do not belong -------------------------------------------------
 
 
 def _forge(path: Path, name: str, content: bytes) -> None:

@@ -121,9 +121,6 @@ def test_the_best_come_first_and_ties_by_class_order() -> None:
     assert best_classes(np.array([0.5, 0.5]), 5) == [0, 1]
 
 
-# --- evidence ------------------------------------------------------------------------------------------------
-
-
 def test_evidence_lies_in_the_text_apart_and_in_order_of_weight(
     bundle: Bundle, model: LinearModel, documents: list[Document]
 ) -> None:
@@ -202,9 +199,6 @@ def test_evidence_is_what_the_weights_say() -> None:
     assert _spans("", 0) == []
 
 
-# --- level 3 -------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("text", "title_length", "chosen"),
     [
@@ -248,9 +242,6 @@ def test_only_the_first_suggestion_goes_down_to_level_three(
         assert {len(suggestion.code) for suggestion in others} == {4}
         assert first.probability >= others[0].probability >= others[1].probability
     assert lengths.count(6) > len(lengths) / 2
-
-
-# --- models that nothing taught ------------------------------------------------------------------------------
 
 
 def test_a_bundle_without_models_still_answers(

@@ -41,9 +41,6 @@ def fitted(documents: list[Document]) -> Vectoriser:
     return Vectoriser.fit(documents)
 
 
-# --- the oracle ----------------------------------------------------------------------------------------------
-
-
 def _grams(text: str, *sizes: int) -> Iterator[str]:
     """Character n-grams within runs of letters and ideographs, marks and all else being gaps."""
     plain = re.sub("〈[^〈〉]*〉", lambda mark: " " * len(mark.group()), text)
@@ -92,8 +89,6 @@ def test_a_words_column_is_that_words(documents: list[Document], fitted: Vectori
     for column, word in enumerate(fitted.vocabulary):
         assert (matrix[:, column] > 0).tolist() == [word in document.words for document in documents]
 
-
-# --- laws ----------------------------------------------------------------------------------------------------
 
 pieces = st.lists(
     st.sampled_from(["小区", "物业费", "电梯", "Wifi", "12", "，", " ", "〈手机号〉", "〈姓名〉", "😀", "𠀀", "a", "〈", "\n"]), max_size=12

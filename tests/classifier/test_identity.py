@@ -128,8 +128,6 @@ def test_lone_surrogates_can_be_hashed() -> None:
     assert keyed_hash("\ud800", _SECRET) != keyed_hash("\ud801", _SECRET)
 
 
-# --- names and addresses by sound ---------------------------------------------------------------------------
-
 _PLACES = st.sampled_from(["柏垭村", "幸福路", "锦和苑", "红旗大道", "锦绣花园东区", "新村里弄堂", "三里湾"])
 _HOUSES = st.tuples(st.integers(1, 99), st.integers(1, 9), st.integers(101, 2909))
 _DIVISIONS = st.lists(
@@ -244,8 +242,6 @@ def test_readings_are_those_that_stored_keys_were_made_with() -> None:
     readings = "".join(sounds(chr(code)) for code in range(0x4E00, 0xA000))
     assert sha256(readings.encode()).hexdigest()[:16] == "47b5f78492805bbe"
 
-
-# --- several people -----------------------------------------------------------------------------------------
 
 _PEOPLE = st.lists(
     st.builds(

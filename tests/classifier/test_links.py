@@ -208,9 +208,6 @@ def test_the_least_score_is_kept_to_and_the_best_come_first(bundle: Bundle) -> N
     }
 
 
-# --- laws over the seed --------------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def entries(bundle: Bundle) -> list[LinkEntry]:
     lines = [
@@ -304,9 +301,6 @@ def test_copied_wording_about_another_estate_or_line_is_no_copy(bundle: Bundle) 
         (link,) = (link for link in links if link.id == copied)
         assert link.kind != LinkKind.DUPLICATE_TEXT
         assert link.evidence.contradictions
-
-
-# --- history -------------------------------------------------------------------------------------------------
 
 
 def test_a_petition_is_no_candidate_of_its_own(desk: _Desk, bundle: Bundle) -> None:
@@ -426,9 +420,6 @@ def test_a_large_archive_outweighs_the_background() -> None:
     assert few[0] > few[1]
     assert many[0] < many[1]
     assert many == pytest.approx(np.log([100_000 / 5_000, 100_000 / 10]), rel=0.6)
-
-
-# --- terms ---------------------------------------------------------------------------------------------------
 
 
 def test_terms_are_words_and_long_numbers(bundle: Bundle) -> None:

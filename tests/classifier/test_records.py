@@ -333,9 +333,6 @@ def test_what_a_csv_writer_writes_is_read_back(
     assert _fields(path) == [fields for fields in expected if fields]
 
 
-# --- several people -----------------------------------------------------------------------------------------
-
-
 def _named(**cells: str) -> Petition:
     return to_petition(Record(1, {"text": "楼上漏水没人管"} | cells))
 

@@ -121,9 +121,6 @@ def test_folders_without_a_manifest_are_no_versions(registry: Registry) -> None:
     assert registry.versions() == before
 
 
-# --- killed at any step --------------------------------------------------------------------------------------
-
-
 def _assert_as_before(registry: Registry, version: str) -> None:
     assert registry.active().name == version
     assert load_bundle(registry.active()).version == version
@@ -274,9 +271,6 @@ def test_the_digest_is_the_manifests(registry: Registry) -> None:
 
     path = registry.active()
     assert manifest_digest(path) == sha256((path / MANIFEST).read_bytes()).hexdigest()
-
-
-# --- verdicts, history, retention ----------------------------------------------------------------------------
 
 
 def test_what_the_gate_refused_is_not_promoted(two: Registry, bundle: Bundle) -> None:

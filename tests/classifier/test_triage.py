@@ -37,8 +37,6 @@ def _seeds() -> list[dict[str, str]]:
     return [json.loads(line) for line in lines]
 
 
-# --- offsets -------------------------------------------------------------------------------------------------
-
 _PIECES = (
     "化工厂每天半夜偷排废气，", "味道刺鼻。", "我叫张伟，男，汉族，", "电话１３８-１２３４\u200b５６７８，", "養老保險少了兩年，", "\r\n", "\n\n", "　　",
     "😀", "\ud800", "½", "社保局查不到缴费记录。", "身份证110101 19900307 109X，", "水质监测〈结果〉", "\0", " ", "㈱甲公司", "e\u0301",
@@ -99,9 +97,6 @@ def test_a_petition_of_a_title_alone_keeps_it(bundle: Bundle, router: Router) ->
     reading = read(petition, bundle.tokeniser, _SECRET)
     assert (reading.title, reading.text) == (_TITLE, "")
     assert triage(petition, bundle, None, router, _SECRET).categories[0].code.startswith("04")
-
-
-# --- the answer ----------------------------------------------------------------------------------------------
 
 
 def test_the_whole_answer(bundle: Bundle, router: Router) -> None:
@@ -205,9 +200,6 @@ def test_nothing_of_the_petitioner_or_text_shows_in_a_repr(bundle: Bundle, route
         assert not re.search("甄|138|淹", shown)
 
 
-# --- determinism ---------------------------------------------------------------------------------------------
-
-
 def test_the_same_petition_gives_the_same_answer_alone_and_in_a_batch(bundle: Bundle, router: Router) -> None:
     petitions = [Petition(row["id"], row["title"], row["text"]) for row in _seeds()[::100]]
     readings = [read(petition, bundle.tokeniser, _SECRET) for petition in petitions]
@@ -217,8 +209,6 @@ def test_the_same_petition_gives_the_same_answer_alone_and_in_a_batch(bundle: Bu
     assert alone == again
     assert [_gist(answer) for answer in batch] == [_gist(answer) for answer in alone]
 
-
-# --- the matter, never the person ----------------------------------------------------------------------------
 
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CLAUSES = (

@@ -19,9 +19,6 @@ from classifier.registry import Registry
 ROOT = Path(__file__).resolve().parents[2]
 
 
-# --- directory ----------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("name", ["county", "township", "company"])
 def test_the_shipped_directories_have_no_problem(fenban, name: str) -> None:
     done = fenban("directory", "check", ROOT / "corpora" / "units" / name)
@@ -61,9 +58,6 @@ def test_a_directory_that_is_not_there(fenban) -> None:
     assert "找不到单位目录 nowhere" in fenban.refuses("directory", "check", "nowhere")
 
 
-# --- users --------------------------------------------------------------------------------------------------
-
-
 def test_a_user_from_first_key_to_the_door(fenban) -> None:
     first = fenban("users", "add", "张三", "--role", "reviewer").text.strip()
     assert "已经存在" in fenban.refuses("users", "add", "张三")
@@ -94,9 +88,6 @@ def test_a_user_of_a_unit(fenban) -> None:
     assert "不存在的局" in fenban.refuses("users", "add", "乙", "--role", "unit", "--unit", "不存在的局")
     assert "--unit" in fenban("users", "add", "丙", "--role", "unit", code=2).said
     assert "--unit" in fenban("users", "add", "丁", "--role", "intake", "--unit", "城管局", code=2).said
-
-
-# --- models -------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -33,9 +33,6 @@ def shipped(taxonomy: Taxonomy) -> list[SeedRow]:
     return load_seed(ROOT / "corpora" / "seed", taxonomy)
 
 
-# --- the loader ---------------------------------------------------------------------------------------------
-
-
 def _row(**changed: str) -> str:
     row = {
         "id": "S040101-01",
@@ -119,9 +116,6 @@ def test_labels_may_be_codes_names_or_paths(tmp_path: Path, bundle) -> None:
     first = labelled.examples[0]
     assert (first.alternative, first.kind, first.unit) == ("04", "申诉求决", "生态环境局")
     assert labelled.rejects == ()
-
-
-# --- the shipped corpus -------------------------------------------------------------------------------------
 
 
 def test_every_node_is_taught(shipped: list[SeedRow], taxonomy: Taxonomy) -> None:

@@ -139,9 +139,6 @@ def test_the_chance_of_a_loss_is_the_binomial_tail(lost: int, won: int) -> None:
     assert loss_chance(lost + 1, won) <= loss_chance(lost, won) <= loss_chance(lost, won + 1)
 
 
-# --- rule by rule --------------------------------------------------------------------------------------------
-
-
 def _card(hits: dict[str, tuple[int, int]], series: str = "gold.level1", sure: float = 0.5) -> Scorecard:
     """So many right of so many cases in each category; the first ones are right. Confidence `sure` throughout."""
     answers = tuple(
@@ -245,9 +242,6 @@ def test_a_verdict_says_what_got_better_and_worse(policy: Policy) -> None:
         "变好的有：乙类（一级分类，70→75／100）",
         "变差的有：甲类（一级分类，80→79／100）",
     )
-
-
-# --- the policy file -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -96,9 +96,6 @@ def test_the_state_comes_back_and_a_damaged_one_is_not_forgotten(tmp_path: Path)
             load_test_set(tmp_path)
 
 
-# --- a whole snapshot ----------------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def split(write_snapshot, bundle: Bundle, tmp_path: Path):
     """Splits rows as a snapshot."""
