@@ -131,6 +131,18 @@ def seed_rows() -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
+def bicycle_letters() -> tuple[str, list[dict[str, str]]]:
+    """A text on a matter that the tiny corpus does not know, and forty letters on the same."""
+    asked = "我家门口的共享单车堆成了山，骑行卡退不了钱，平台客服一直不接电话，请有关部门管一管。"
+    places = ("东门", "西街", "南桥", "北苑", "河滨", "车站", "学院", "市场")
+    texts = (
+        f"{places[i % 8]}路口的共享单车乱停乱放占了第{i}号楼的通道，骑行卡里的{i + 20}元退不了，平台客服不接电话。"
+        for i in range(40)
+    )
+    return asked, [{"text": text, "kind": "申诉求决"} for text in texts]
+
+
+@pytest.fixture(scope="session")
 def write_csv() -> WriteCsv:
     """Writes rows of equal keys as a CSV file; returns its path."""
 

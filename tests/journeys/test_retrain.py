@@ -14,8 +14,7 @@ import pytest
 
 from classifier.registry import Registry
 
-_TEXT = "我家门口的共享单车堆成了山，骑行卡退不了钱，平台客服一直不接电话，请有关部门管一管。"
-#: What this office decides such letters are, as nobody else would.
+#: What this office decides of letters about shared bicycles, as nobody else would.
 _DECIDED = "1501"
 
 
@@ -45,30 +44,21 @@ def _tree(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def _answer(fenban, models: Path) -> str:
-    found = json.loads(fenban("triage", _TEXT, "--json", models=models).text)
+def _answer(fenban, models: Path, text: str) -> str:
+    found = json.loads(fenban("triage", text, "--json", models=models).text)
     return found["categories"][0]["code"][:4]
 
 
-def _letters(count: int, category: str) -> list[dict[str, object]]:
-    places = ("东门", "西街", "南桥", "北苑", "河滨", "车站", "学院", "市场")
-    return [
-        {
-            "id": f"bike-{i}",
-            "text": f"{places[i % 8]}路口的共享单车乱停乱放占了第{i}号楼的通道，骑行卡里的{i + 20}元退不了，平台客服不接电话。",
-            "category": category,
-            "kind": "申诉求决",
-        }
-        for i in range(count)
-    ]
-
-
-def test_the_loop(fenban, own_models: Path, retrain, write_snapshot) -> None:
+def test_the_loop(fenban, own_models: Path, retrain, write_snapshot, bicycle_letters) -> None:
+    text, letters = bicycle_letters
     registry = Registry(own_models)
     parent = registry.active().name
-    before = _answer(fenban, own_models)
+    before = _answer(fenban, own_models, text)
     assert before != _DECIDED
-    labels = write_snapshot(fenban.folder / "labels", _letters(40, _DECIDED))
+    labels = write_snapshot(
+        fenban.folder / "labels",
+        [letter | {"id": f"bike-{i}", "category": _DECIDED} for i, letter in enumerate(letters)],
+    )
 
     done = retrain(labels, "--json-progress")
     assert done.returncode == 0, done.stderr
@@ -91,10 +81,10 @@ def test_the_loop(fenban, own_models: Path, retrain, write_snapshot) -> None:
     fenban("models", "diff", parent, version, models=own_models)
 
     fenban("models", "promote", version, models=own_models)
-    assert _answer(fenban, own_models) == _DECIDED
+    assert _answer(fenban, own_models, text) == _DECIDED
     assert registry.lineage(version)["snapshot"]
     fenban("models", "rollback", models=own_models)
-    assert _answer(fenban, own_models) == before
+    assert _answer(fenban, own_models, text) == before
     assert [move["action"] for move in registry.history()][-2:] == ["promote", "rollback"]
     assert "没有可删除的版本" in fenban("models", "prune", "--keep", "1", models=own_models).text
 

@@ -169,3 +169,51 @@ def test_what_people_decide_becomes_the_next_model(
         assert server.ask("/v1/models/active")["report"]["data"] == ["labels"]
         # What was suggested before stays as it was said.
         assert server.ask(f"/v1/petitions/{ids[1]}")["suggestion"]["model_version"] == bundle.version
+
+
+def test_a_correction_is_learnt_judged_promoted_and_rolled_back_over_http(
+    fenban, own_models: Path, bicycle_letters
+) -> None:
+    """Decide, retrain, read the verdict, promote: the same text answers as corrected; roll back: it answers as before."""
+    text, letters = bicycle_letters
+    corrected = "1501"
+
+    def answer(server: Server) -> tuple[str, str]:
+        (found,) = server.ask("/v1/triage", {"petitions": [{"text": text}]})["results"]
+        return found["model_version"], found["categories"][0]["code"][:4]
+
+    def wait_for(server: Server, version: str) -> None:
+        end = time.monotonic() + 30
+        while server.ask("/readyz")["model_version"] != version:
+            assert time.monotonic() < end, "the server does not follow"
+            time.sleep(0.2)
+
+    with _serving(fenban, models=own_models) as server:
+        parent, before = answer(server)
+        assert before != corrected
+        for letter in letters:
+            petition = server.ask("/v1/petitions", {"text": letter["text"]}, 201)["id"]
+            decision = {"category": corrected, "kind": letter["kind"]}
+            server.ask(f"/v1/petitions/{petition}/decisions", decision, 201)
+
+        assert server.ask("/v1/retrain", {}, 202)["state"] == "running"
+        end = time.monotonic() + 300
+        while (run := server.ask("/v1/retrain"))["state"] == "running":
+            assert time.monotonic() < end, run
+            time.sleep(0.5)
+        assert run["state"] == "passed", run
+        made = server.ask(f"/v1/models/{run['version']}")
+        assert made["verdict"]["passed"]
+        assert made["report"]["lineage"]["parent"] == parent
+        assert answer(server) == (parent, before)  # nobody has promoted it
+
+        server.ask(f"/v1/models/{run['version']}/promote", {})
+        wait_for(server, run["version"])
+        assert answer(server) == (run["version"], corrected)
+        changed = server.ask(f"/v1/models/diff?before={parent}&after={run['version']}")
+        assert changed["series"]["gold.level1"]["cases"] > 30
+        server.ask("/v1/models/rollback", {})
+        wait_for(server, parent)
+        assert answer(server) == (parent, before)
+        # Nothing new was decided: nothing to learn.
+        assert "没有新的认定" in fenban("retrain", models=own_models).text
