@@ -182,8 +182,6 @@ def count_rows(path: Path) -> int | None:
     return None
 
 
-# --- formats ------------------------------------------------------------------------------------------------
-
 Cells = tuple[int, Sequence[Any]]
 
 

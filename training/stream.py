@@ -133,9 +133,6 @@ def learn_in_batches(
     )
 
 
-# --- reading ------------------------------------------------------------------------------------------------
-
-
 @dataclass(slots=True)
 class _Survey:
     """The first pass: how many labelled rows, each label's count, and a uniform sample of the rows in random order."""
@@ -254,9 +251,6 @@ def _divide(sample: Sequence[Example], rng: np.random.Generator) -> tuple[list[E
             left -= int(sizes[index])
     held, taught = np.flatnonzero(is_held[group]), np.flatnonzero(~is_held[group])
     return [sample[i] for i in held.tolist()], [sample[i] for i in taught.tolist()]
-
-
-# --- learning -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,10 @@ def _tree(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
+def _decided(letters: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [letter | {"id": f"bike-{i}", "category": _DECIDED} for i, letter in enumerate(letters)]
+
+
 def _answer(fenban, models: Path, text: str) -> str:
     found = json.loads(fenban("triage", text, "--json", models=models).text)
     return found["categories"][0]["code"][:4]
@@ -57,7 +61,7 @@ def test_the_loop(fenban, own_models: Path, retrain, write_snapshot, bicycle_let
     assert before != _DECIDED
     labels = write_snapshot(
         fenban.folder / "labels",
-        [letter | {"id": f"bike-{i}", "category": _DECIDED} for i, letter in enumerate(letters)],
+        _decided(letters),
     )
 
     done = retrain(labels, "--json-progress")
@@ -120,9 +124,10 @@ def test_bad_labels_are_refused_and_cannot_be_promoted(
 
 
 def test_what_cannot_be_is_one_line_and_leaves_nothing(
-    fenban, own_models: Path, retrain, write_snapshot, tiny_corpora: Path
+    fenban, own_models: Path, retrain, write_snapshot, tiny_corpora: Path, bicycle_letters
 ) -> None:
-    labels = write_snapshot(fenban.folder / "labels", _letters(3, _DECIDED))
+    letters = _decided(bicycle_letters[1])
+    labels = write_snapshot(fenban.folder / "labels", letters[:3])
     before = _tree(own_models)
     (labels / "links.jsonl").write_text("{}\n")
     done = retrain(labels)
@@ -132,7 +137,7 @@ def test_what_cannot_be_is_one_line_and_leaves_nothing(
     assert _tree(own_models) == before
 
     # Cancelled while it learns.
-    sound = write_snapshot(fenban.folder / "sound", _letters(30, _DECIDED))
+    sound = write_snapshot(fenban.folder / "sound", letters)
     child = subprocess.Popen(
         _command(sound, own_models, tiny_corpora, "--json-progress"),
         stdout=subprocess.PIPE,
