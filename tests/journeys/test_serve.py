@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,8 @@ def test_what_people_decide_becomes_the_next_model(
             time.sleep(0.2)
         answer = server.ask("/v1/petitions", _PETITION, 201)["suggestion"]
         assert answer["model_version"] == now != bundle.version
-        assert server.ask("/v1/models/active")["report"]["data"] == ["labels"]
+        learnt = sha256((out / "manifest.json").read_bytes()).hexdigest()
+        assert server.ask(f"/v1/models/{now}")["report"]["lineage"]["snapshot"] == learnt
         # What was suggested before stays as it was said.
         assert server.ask(f"/v1/petitions/{ids[1]}")["suggestion"]["model_version"] == bundle.version
 
