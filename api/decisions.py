@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from api.contact import names_of, shown
-from api.matters import redacted, return_due_at, standing_of
+from api.contact import shown
+from api.matters import return_due_at, standing_of
+from api.reasons import without_identity
 from api.service import Service
 from api.store.firewall import Accusations, Role, Viewer, previews
 from api.store.history import history_of, label_history
@@ -84,7 +85,8 @@ def decide(service: Service, petition_id: str, choice: Choice, viewer: Viewer) -
     joint = None if choice.joint_units is None else {unit_id(service, name) for name in choice.joint_units}
     with service.store.write() as connection:
         _turn(service, connection, petition_id, viewer, choice.expected)
-        reason = _without_identity(service, connection, petition_id, choice.reason, viewer)
+        about = (petition_id, *(verdict.id for verdict in choice.links))
+        reason = without_identity(service, connection, choice.reason, about, viewer)
         if any(values.values()) or joint is not None:
             # What people decided before still holds; what only the machine suggested never becomes a label.
             decided = _merged(connection, petition_id, values, joint)
@@ -118,7 +120,8 @@ def undo(
     """
     with service.store.write() as connection:
         _turn(service, connection, petition_id, viewer, expected)
-        why = _without_identity(service, connection, petition_id, reason, viewer)
+        about = (petition_id, link) if link else (petition_id,)
+        why = without_identity(service, connection, reason, about, viewer)
         if link:
             get_petition(connection, link, viewer)
             _undo_verdict(connection, petition_id, link, viewer, why)
@@ -190,17 +193,6 @@ def _merged(
     return Decided(**whole, joint_units=tuple(sorted(joint)))
 
 
-def _without_identity(
-    service: Service, connection: Connection, petition_id: str, reason: str, viewer: Viewer
-) -> str:
-    """A reason as it is kept: what the recognisers find is gone, and the petitioner's name that the form gave."""
-    if not reason.strip():
-        return ""
-    sealed = sealed_parts(connection, petition_id, viewer)
-    contact = service.vault.open(sealed.contact, petition_id) if sealed.contact else {}
-    return redacted(reason, *names_of(contact))
-
-
 def _checked(service: Service, choice: Choice) -> dict[str, str]:
     engine = service.live.engine()
     if choice.category and choice.category not in engine.bundle.taxonomy:
@@ -249,7 +241,7 @@ def send_back(
             raise InputError("这件信访件没有认定由该单位主办，不能由它退回。")
         if row["status"] == RETURNED:
             raise InputError("这件信访件已经退回，等待重新认定。")
-        why = _without_identity(service, connection, petition_id, reason, viewer)
+        why = without_identity(service, connection, reason, (petition_id,), viewer)
         limit = return_due_at(assigned_at(connection, petition_id), service.settings.return_working_days)
         add_return(connection, petition_id, decision, why, viewer.user_id, late=now() >= limit)
         settle(connection, petition_id)

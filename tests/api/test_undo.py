@@ -274,6 +274,22 @@ def test_a_name_the_form_gave_is_in_no_reason(http, letter):
     ]
 
 
+def test_a_name_of_the_other_petition_is_in_no_reason(http):
+    """A verdict is about both ends, a split about every petition of the matter."""
+    names = ("欧阳雪梅", "阿依古丽")
+    one, other = (http.submit({"text": _TEXT, "petitioner": {"name": name}}) for name in names)
+    why = "阿依古丽说与欧阳雪梅不同"
+    _decide(http, one, {"links": [{"id": other, "confirmed": False}], "reason": why})
+    _undo(http, one, {"link": other, "reason": why})
+    _decide(http, one, {"links": [{"id": other, "confirmed": True}], "reason": why})
+    matter = http.get(f"/v1/petitions/{one}").json()["matter"]["id"]
+    split = http.post(f"/v1/matters/{matter}/split", {"petitions": [other], "reason": why})
+    reasons = [event["reason"] for event in _history(http, one) if event["event"] != "suggested"]
+    reasons += [event["reason"] for event in split.json()["events"] if event["cause"] == "split"]
+    assert len(reasons) >= 5
+    assert set(reasons) == {"〈姓名〉说与〈姓名〉不同"}
+
+
 def test_history_says_who_did_what_when_and_why(http, service, pair):
     one, other = pair
     _decide(
