@@ -26,6 +26,7 @@ from api.store.labels import (
     links_of,
     return_of,
     settle,
+    suggest_again,
 )
 from api.store.matters import rearrange, verdict_on, verdicts_on
 from api.store.petitions import (
@@ -77,7 +78,7 @@ def decide(service: Service, petition_id: str, choice: Choice, viewer: Viewer) -
     """Record a decision; returns the petition as it stands now. What was not decided this time keeps its value.
 
     Raises NotFoundError, UnknownCodeError, ConflictError when another decision than expected is in force, InputError when nothing
-    was decided or the joint units do not fit the lead.
+    was decided, the joint units do not fit the lead, or a unit sent it back and none is decided now.
     """
     if not (choice.category or choice.kind or choice.unit or choice.links or choice.joint_units is not None):
         raise InputError("没有写任何认定。请至少认定分类、诉求类型、承办单位或关联中的一项。")
@@ -140,6 +141,7 @@ def _undo_verdict(
     if of_split:
         raise InputError("这个认定来自拆分，不能单独撤销。要恢复关联，请重新认定这两件。")
     take_back(connection, petition_id, link_decisions, number, viewer.user_id, reason)
+    suggest_again(connection, number)
     rearrange(connection, {petition_id, other_id}, viewer.user_id, link_decision_id=number)
 
 
@@ -181,6 +183,9 @@ def _merged(
     connection: Connection, petition_id: str, values: dict[str, str], joint: set[str] | None
 ) -> Decided:
     before = decision_in_force(connection, petition_id)
+    if before and not values["unit"] and return_of(connection, before["id"]) is not None:
+        # The unit of before would be assigned it once more, and its return forgotten.
+        raise InputError("这件已被承办单位退回。请同时写明主办单位。")
     whole = {name: value or (before[name] if before else "") for name, value in values.items()}
     if joint is None:
         held = joint_units_of(connection, before["id"]) if before else ()

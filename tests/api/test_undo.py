@@ -113,6 +113,20 @@ def test_what_was_taken_back_is_not_carried_on(http, petition):
     assert after["decisions"][-1] | {"category": "", "unit": "", "joint_units": []} == after["decisions"][-1]
 
 
+def test_what_was_sent_back_is_not_assigned_to_the_same_unit_by_the_way(http, petition, rows):
+    _decide(http, petition, {"category": "040206", "unit": "城管局"})
+    _return(http, petition)
+    before = rows()
+    for body in ({"category": "040203"}, {"kind": "建议"}, {"joint_units": ["公安局"]}):
+        answer = _decide(http, petition, body)
+        assert http.outcome(answer) == (422, "bad-input")
+        assert "主办单位" in answer.json()["detail"]
+    assert rows() == before
+    assert _held(http, petition)["status"] == "已退回"
+    after = _decide(http, petition, {"category": "040203", "unit": "城管局"}).json()
+    assert (after["status"], after["category"]) == ("已认定", "040203"), "who insists says so"
+
+
 def test_only_who_may_record_a_return_takes_it_back(http, petition):
     _decide(http, petition, {"unit": "城管局"})
     _return(http, petition)
