@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, func, insert, select
 
 from api.store.firewall import Viewer, visible
+from api.store.petitions import RETURNED
 from api.store.tables import decisions, petitions, reviews
 from classifier.doubt import Review
 from classifier.petition import Triage
@@ -91,13 +92,17 @@ def tally_sampled(
 ) -> tuple[int, dict[str, Tally]]:
     """How many petitions of the random share came in then, and for `category_level1`, `category_level2`, `kind`, `unit` the tally.
 
-    A level counts where the decision goes down to it. The decision in force counts, not those taken back or replaced.
+    A level counts where the decision goes down to it. The decision in force counts, not those taken back or replaced; a unit that
+    sent the petition back is known to be wrong, and the right one is undecided.
     """
     said = {
         "category_level1": _same_code(2),
         "category_level2": _same_code(4),
         "kind": (decisions.c.kind != "", decisions.c.kind == reviews.c.kind),
-        "unit": (decisions.c.unit != "", decisions.c.unit == reviews.c.unit),
+        "unit": (
+            and_(decisions.c.unit != "", petitions.c.status != RETURNED),
+            decisions.c.unit == reviews.c.unit,
+        ),
     }
     counts = []
     for decided, right in said.values():

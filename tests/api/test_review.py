@@ -232,6 +232,9 @@ def test_accuracy_over_http(http, service):
         "unit": (1, 1, 2),
     }
     assert "2 件没有认定" in answer["warning"]
+    http.post(f"/v1/petitions/{first}/returns", {"unit": suggested["unit"], "reason": "不归我们管"})
+    *_, unit = http.get("/v1/accuracy", "auditor").json()["measures"]
+    assert (unit["decided"], unit["right"]) == (0, 0), "a unit that sent it back was not the right one"
     later = http.get("/v1/accuracy", params={"since": "2199-01-01"}).json()
     assert later["sampled"] == 0
     assert "无法估计" in later["warning"]
