@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, exists, insert, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    and_,
+    exists,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from api.store.firewall import Viewer, previews
 from api.store.matters import verdicts_on
@@ -136,13 +147,16 @@ def settle(connection: Connection, petition_id: str) -> None:
     """Bring what holds now in line with what was decided, returned and taken back: the decision in force, else the suggestion."""
     seq, suggested = _suggested(connection, petition_id)
     decision = decision_in_force(connection, petition_id)
-    status, held = PENDING, suggested
+    status, held, is_whole = PENDING, suggested, False
     if decision is not None:
         status = DECIDED if return_of(connection, decision["id"]) is None else RETURNED
+        is_whole = status == DECIDED and all(decision[name] for name in suggested)
         held = {name: decision[name] or value for name, value in suggested.items()}
     number = decision["id"] if decision is not None else None
     update_current(connection, petition_id, {**held, "status": status, "decision_id": number})
-    connection.execute(update(reviews).where(reviews.c.seq == seq).values(open=status == PENDING))
+    # The random share is asked until all of it is known: figures on what somebody happened to decide would not be honest.
+    asked = or_(literal(status == PENDING), and_(reviews.c.sampled, literal(not is_whole)))
+    connection.execute(update(reviews).where(reviews.c.seq == seq).values(open=asked))
 
 
 def _suggested(connection: Connection, petition_id: str) -> tuple[int, dict[str, str]]:

@@ -58,7 +58,7 @@ def most_useful(connection: Connection, limit: int, viewer: Viewer) -> Sequence[
 
 
 def drawn(connection: Connection, limit: int, viewer: Viewer) -> Sequence[RowMapping]:
-    """Undecided petitions of the random share, first come first: nothing of what they say decides which of them is asked."""
+    """Petitions of the random share in which something is undecided, first come first: nothing of what they say decides which of them is asked."""
     return _queue(connection, (reviews.c.seq,), reviews.c.sampled, limit, viewer)
 
 

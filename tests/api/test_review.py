@@ -87,6 +87,23 @@ def test_what_is_decided_leaves_and_what_is_taken_back_returns(http, nothing_dra
     assert {item["id"] for item in _queue(http)} == {first, second}
 
 
+def test_the_random_share_is_asked_until_all_of_it_is_decided(http, service):
+    service.settings.review_share = 1.0
+    petition = http.submit(_TEXT)
+    decide, undo, send_back = (f"/v1/petitions/{petition}/{end}" for end in ("decisions", "undo", "returns"))
+    for path, body, asked in (
+        (decide, {"category": "040206"}, True),
+        (decide, {"unit": "城管局"}, True),
+        (decide, {"kind": "建议"}, False),
+        (undo, {}, True),
+        (decide, {"kind": "建议"}, False),
+        (send_back, {"unit": "城管局", "reason": "不归我们管"}, True),
+        (decide, {"unit": "生态环境局"}, False),
+    ):
+        assert http.post(path, body).status_code == 201
+        assert [item["id"] for item in _queue(http)] == [petition] * asked, body
+
+
 def test_an_accusation_is_asked_of_who_may_see_it(http, service):
     found = http.submit(_TEXT), http.submit(_TEXT, role="intake")
     with service.store.write() as connection:
