@@ -140,11 +140,7 @@ class _Rows:
             "unit": "" if sent_back else self._name(row["unit"] or ""),
             "joint_units": [self._name(unit) for unit in self._joint.get(row["decision_id"] or 0, ())],
             "returned": [
-                {
-                    "unit": self._name(one["unit"]),
-                    "reason": redact(one["reason"])[0],
-                    "at": _iso(one["created_at"]),
-                }
+                {"unit": self._name(one["unit"]), "at": _iso(one["created_at"])}
                 for one in self._returns.get(row["id"], ())
             ],
             "decided_at": _iso(row["decided_at"]),

@@ -59,7 +59,7 @@ def test_a_petition_that_came_without_a_date_is_read_without_one(write_snapshot,
 def test_a_unit_that_sent_it_back_is_never_the_answer(
     write_snapshot, tmp_path: Path, returned_at: str, unit: str
 ) -> None:
-    back = [{"unit": "住建局", "reason": "不属本单位职责", "at": returned_at}]
+    back = [{"unit": "住建局", "at": returned_at}]
     row = {"id": "a", "text": "路灯不亮。", "unit": "住建局", "returned": back}
     (petition,) = read_snapshot(write_snapshot(tmp_path / "s", [row])).petitions
     assert petition.unit == unit
