@@ -172,6 +172,17 @@ def test_the_same_database_gives_the_same_bytes(http, service, letter, tmp_path)
         assert (outs[0] / name).read_bytes() == (outs[1] / name).read_bytes()
 
 
+def test_what_comes_in_meanwhile_is_no_news(http, service, letter, tmp_path):
+    """In an office something always comes in: a retraining on the same decisions would learn nothing new."""
+    one, other = _decided(http, letter, unit="城管局"), _decided(http, letter)
+    _say(http, one, other, True)
+    before = write_snapshot(service, tmp_path / "before")
+    http.submit(letter)
+    assert write_snapshot(service, tmp_path / "after") == before
+    _say(http, one, other, True)
+    assert write_snapshot(service, tmp_path / "decided") != before
+
+
 def test_petitions_of_one_petitioner_share_a_group_whatever_they_gave(http, snapshot):
     """Phone on the first letter, ID number on the last: only the ones between say that it is one person."""
     phone, number = "13971234567", "11010519491231002X"
