@@ -318,6 +318,30 @@ def test_a_snapshot_that_fails_leaves_nothing(http, service, tmp_path):
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_an_export_is_ended_between_petitions_and_leaves_nothing(http, service, tmp_path, monkeypatch):
+    class Cancelled(Exception):
+        pass
+
+    for _ in range(5):
+        _decided(http, _MATTER)
+    monkeypatch.setattr("api.export.TICK", 2)
+    ticks = []
+    write_snapshot(service, tmp_path / "out" / "whole", lambda: ticks.append(1))
+    assert len(ticks) == 3
+
+    def cancel():
+        ticks.append(1)
+        if len(ticks) == 5:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        write_snapshot(service, tmp_path / "out" / "labels", cancel)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["whole"]
+    assert (tmp_path / "out" / "whole").stat().st_mode & 0o777 == 0o700, (
+        "what people wrote is the office's alone"
+    )
+
+
 def test_a_full_disk_is_said_in_words_and_leaves_nothing(http, service, tmp_path, monkeypatch):
     """As the system call reports it: the second file does not fit any more."""
     _decided(http, _MATTER)
