@@ -136,7 +136,7 @@ def import_(
 def relink(
     database_url: Annotated[str | None, typer.Option("--database-url", help="数据库地址")] = None,
 ) -> None:
-    """换了模型之后，为数据库里的全部信访件重新查找关联；中断后重新运行会接着做，人认定过的关联不变。"""
+    """换了模型或运行过 fenban keys rehash 之后，为数据库里的全部信访件重新查找关联；中断后重新运行会接着做，人认定过的关联不变。"""
     from api.batch import relink_database
     from api.settings import get_settings
 

@@ -17,7 +17,10 @@ Database = Annotated[str | None, typer.Option("--database-url", help="数据库�
 
 @keys_app.command("rotate")
 def keys_rotate(database_url: Database = None) -> None:
-    """换一把新的主密钥：原文和联系方式重新加密，身份标识重新计算。服务可以不停；中断后重新运行会接着做。"""
+    """换一把新的主密钥：原文和联系方式重新加密，身份标识重新计算；中断后重新运行会接着做。
+
+    密钥在文件里时服务可以不停；来自 FENBAN_KEY 时，服务要先带上 FENBAN_NEW_KEY 重启，换完再换值重启一次。
+    """
     from api.rotation import rotate
     from api.settings import get_settings
 

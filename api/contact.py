@@ -1,6 +1,7 @@
 """Who stands behind a petition, as one JSON object: sealed beside it, hashed with its row, turned into identity keys again.
 
-A petition by one petitioner reads as it did before several were possible, so that what was sealed and hashed then still holds.
+A petition by one petitioner has the form it had before several were possible, so what was sealed then still opens. The hash of its row
+holds where the row is read as then: a cell with several names or numbers is read as several petitioners now, and is another row.
 """
 
 from __future__ import annotations

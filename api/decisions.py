@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from api.contact import names_of, shown
-from api.matters import redacted, return_due_at, standing_of
+from api.contact import shown
+from api.matters import return_due_at, standing_of
+from api.reasons import without_identity
 from api.service import Service
 from api.store.firewall import Accusations, Role, Viewer, previews
 from api.store.history import history_of, label_history
@@ -25,6 +26,7 @@ from api.store.labels import (
     links_of,
     return_of,
     settle,
+    suggest_again,
 )
 from api.store.matters import rearrange, verdict_on, verdicts_on
 from api.store.petitions import (
@@ -76,7 +78,7 @@ def decide(service: Service, petition_id: str, choice: Choice, viewer: Viewer) -
     """Record a decision; returns the petition as it stands now. What was not decided this time keeps its value.
 
     Raises NotFoundError, UnknownCodeError, ConflictError when another decision than expected is in force, InputError when nothing
-    was decided or the joint units do not fit the lead.
+    was decided, the joint units do not fit the lead, or a unit sent it back and none is decided now.
     """
     if not (choice.category or choice.kind or choice.unit or choice.links or choice.joint_units is not None):
         raise InputError("没有写任何认定。请至少认定分类、诉求类型、承办单位或关联中的一项。")
@@ -84,7 +86,8 @@ def decide(service: Service, petition_id: str, choice: Choice, viewer: Viewer) -
     joint = None if choice.joint_units is None else {unit_id(service, name) for name in choice.joint_units}
     with service.store.write() as connection:
         _turn(service, connection, petition_id, viewer, choice.expected)
-        reason = _without_identity(service, connection, petition_id, choice.reason, viewer)
+        about = (petition_id, *(verdict.id for verdict in choice.links))
+        reason = without_identity(service, connection, choice.reason, about, viewer)
         if any(values.values()) or joint is not None:
             # What people decided before still holds; what only the machine suggested never becomes a label.
             decided = _merged(connection, petition_id, values, joint)
@@ -118,7 +121,8 @@ def undo(
     """
     with service.store.write() as connection:
         _turn(service, connection, petition_id, viewer, expected)
-        why = _without_identity(service, connection, petition_id, reason, viewer)
+        about = (petition_id, link) if link else (petition_id,)
+        why = without_identity(service, connection, reason, about, viewer)
         if link:
             get_petition(connection, link, viewer)
             _undo_verdict(connection, petition_id, link, viewer, why)
@@ -137,6 +141,7 @@ def _undo_verdict(
     if of_split:
         raise InputError("这个认定来自拆分，不能单独撤销。要恢复关联，请重新认定这两件。")
     take_back(connection, petition_id, link_decisions, number, viewer.user_id, reason)
+    suggest_again(connection, number)
     rearrange(connection, {petition_id, other_id}, viewer.user_id, link_decision_id=number)
 
 
@@ -178,6 +183,9 @@ def _merged(
     connection: Connection, petition_id: str, values: dict[str, str], joint: set[str] | None
 ) -> Decided:
     before = decision_in_force(connection, petition_id)
+    if before and not values["unit"] and return_of(connection, before["id"]) is not None:
+        # The unit of before would be assigned it once more, and its return forgotten.
+        raise InputError("这件已被承办单位退回。请同时写明主办单位。")
     whole = {name: value or (before[name] if before else "") for name, value in values.items()}
     if joint is None:
         held = joint_units_of(connection, before["id"]) if before else ()
@@ -188,17 +196,6 @@ def _merged(
     if whole["unit"] in joint:
         raise InputError("主办单位不能同时是协办单位。")
     return Decided(**whole, joint_units=tuple(sorted(joint)))
-
-
-def _without_identity(
-    service: Service, connection: Connection, petition_id: str, reason: str, viewer: Viewer
-) -> str:
-    """A reason as it is kept: what the recognisers find is gone, and the petitioner's name that the form gave."""
-    if not reason.strip():
-        return ""
-    sealed = sealed_parts(connection, petition_id, viewer)
-    contact = service.vault.open(sealed.contact, petition_id) if sealed.contact else {}
-    return redacted(reason, *names_of(contact))
 
 
 def _checked(service: Service, choice: Choice) -> dict[str, str]:
@@ -249,7 +246,7 @@ def send_back(
             raise InputError("这件信访件没有认定由该单位主办，不能由它退回。")
         if row["status"] == RETURNED:
             raise InputError("这件信访件已经退回，等待重新认定。")
-        why = _without_identity(service, connection, petition_id, reason, viewer)
+        why = without_identity(service, connection, reason, (petition_id,), viewer)
         limit = return_due_at(assigned_at(connection, petition_id), service.settings.return_working_days)
         add_return(connection, petition_id, decision, why, viewer.user_id, late=now() >= limit)
         settle(connection, petition_id)

@@ -33,6 +33,8 @@ from classifier.redact import redact
 from classifier.registry import MANIFEST, publishing
 
 FORMAT = 1
+#: So many petitions take a second or two.
+TICK = 500
 _PETITIONS, _LINKS = "petitions.jsonl", "links.jsonl"
 
 
@@ -46,21 +48,25 @@ class SnapshotManifest:
     sha256: str
 
 
-def write_snapshot(service: Service, out: Path) -> SnapshotManifest:
-    """Write the folder `out` whole or not at all; the same database content gives the same bytes.
+def write_snapshot(
+    service: Service, out: Path, tick: Callable[[], object] = lambda: None
+) -> SnapshotManifest:
+    """Write the folder `out` whole or not at all, for its owner alone; the same database content gives the same bytes.
 
-    Raises BundleError when `out` exists, StoreUnavailableError when the disk is full or may not be written.
+    `tick` is called every `TICK` petitions: what it raises ends the export and leaves nothing. Raises BundleError when `out` exists, StoreUnavailableError when the disk is full or may not be written.
     """
     try:
-        with publishing(out) as folder, service.store.read_one_moment() as connection:
-            return _write(service, connection, folder)
+        with publishing(out, 0o700) as folder, service.store.read_one_moment() as connection:
+            return _write(service, connection, folder, tick)
     except OSError as problem:
         raise StoreUnavailableError(
             f"快照写不进 {out.name}：{problem.strerror or type(problem).__name__}。没有留下任何文件。请检查目录、权限和磁盘空间。"
         ) from None
 
 
-def _write(service: Service, connection: Connection, folder: Path) -> SnapshotManifest:
+def _write(
+    service: Service, connection: Connection, folder: Path, tick: Callable[[], object]
+) -> SnapshotManifest:
     # For the groups' names: another snapshot, other names, so that two snapshots cannot be joined by them.
     digest = sha256(repr(state(connection)).encode()).hexdigest()
     said = verdicts(connection)
@@ -70,7 +76,9 @@ def _write(service: Service, connection: Connection, folder: Path) -> SnapshotMa
 
     def petition_lines() -> Iterable[dict[str, Any]]:
         nonlocal decided
-        for row in labelled(connection, linked):
+        for number, row in enumerate(labelled(connection, linked)):
+            if number % TICK == 0:
+                tick()
             if row["decided_at"] is not None:
                 decided += 1
                 latest.append(row["decided_at"])
@@ -130,7 +138,8 @@ class _Rows:
             "text": text,
             "channel": row["channel"],
             "district": row["district"],
-            "received_at": _iso(row["received_at"] or row["created_at"]),
+            "received_at": _iso(row["received_at"]),
+            "registered_at": _iso(row["created_at"]),
             "petitioner_group": self._petitioner_group.of(self._petitioners.get(row["seq"])),
             "matter_group": self._matter_group.of(self._matters.get(row["id"])),
             "category": row["category"] or "",
@@ -139,11 +148,7 @@ class _Rows:
             "unit": "" if sent_back else self._name(row["unit"] or ""),
             "joint_units": [self._name(unit) for unit in self._joint.get(row["decision_id"] or 0, ())],
             "returned": [
-                {
-                    "unit": self._name(one["unit"]),
-                    "reason": redact(one["reason"])[0],
-                    "at": _iso(one["created_at"]),
-                }
+                {"unit": self._name(one["unit"]), "at": _iso(one["created_at"])}
                 for one in self._returns.get(row["id"], ())
             ],
             "decided_at": _iso(row["decided_at"]),

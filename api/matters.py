@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
+from api.reasons import without_identity
 from api.service import Service
 from api.settings import Settings
 from api.store.firewall import Viewer
@@ -20,16 +21,8 @@ from api.store.petitions import now
 from api.store.standing import events_of, members_of, petitioners_on, units_decided
 from classifier.dates import CHINA
 from classifier.errors import InputError
-from classifier.normalise import normalised
-from classifier.redact import redact
 
 _SATURDAY = 5
-
-
-def redacted(reason: str, *names: str) -> str:
-    """A reason without identity data, nor the `names` of who petitions: it is kept in clear, shown, and read when the next model is judged."""
-    known = (normalised(name).strip() for name in names)
-    return redact(normalised(reason).strip(), names=tuple(name for name in known if name))[0]
 
 
 def due_at(opened: datetime, days: int) -> datetime:
@@ -123,7 +116,8 @@ def split_matter(
             raise InputError("要拆出的信访件里有不在这个事项上的。请对照事项的信访件列表。")
         if chosen == members:
             raise InputError("不能把全部信访件都拆出去。请至少留下一件。")
-        split(connection, matter_id, chosen, redacted(reason), viewer.user_id)
+        why = without_identity(service, connection, reason, sorted(members), viewer)
+        split(connection, matter_id, chosen, why, viewer.user_id)
         return _whole(service, connection, matter_id, viewer)
 
 

@@ -25,7 +25,8 @@ from classifier.triage import Triaged
 #: Of so many places in the queue the first goes to the random share, as long as it has any undecided.
 _ONE_IN = 5
 
-_DRAWN = "随机抽取，用来如实估计正确率"
+#: Also of the random share: who knows which petitions are the test decides them with other care.
+_OPEN = "还有项目没有认定"
 _WHY = {
     Doubt.UNCERTAIN: "分类没有把握，几个候选相近",
     Doubt.COPY_DECIDED_OTHERWISE: "相同内容的另一件，人工认定的一级分类与这件的建议不同",
@@ -92,8 +93,7 @@ def review_queue(service: Service, limit: int, viewer: Viewer) -> list[dict[str,
 
 def _item(row: Mapping[str, Any]) -> dict[str, Any]:
     doubts = [Doubt(code) for code in row["doubts"].split(",") if code]
-    why = [_DRAWN] * row["sampled"] + [_WHY[doubt] for doubt in doubts]
-    return {**row, "reasons": why or ["尚未认定"]}
+    return {**row, "reasons": [_WHY[doubt] for doubt in doubts] or [_OPEN]}
 
 
 def live_accuracy(

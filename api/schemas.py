@@ -451,7 +451,6 @@ class ReviewItemOut(BaseModel):
     received_at: datetime | None
     created_at: datetime
     reasons: list[str] = Field(description="为什么请人认定")
-    sampled: bool = Field(description="随机抽取的")
     usefulness: float = Field(description="人的认定有多大用处，0 到 1；说的是这件的建议，不是人")
     confidence: float = Field(description="收件时第一候选一级分类的概率")
     unseen: float = Field(description="没有学过的词所占比例")

@@ -133,7 +133,7 @@ class Registry:
 
     def write_verdict(self, version: str, verdict: dict[str, Any]) -> None:
         """Keep what the gate said. To be written before the version itself: a refused one is never there without its verdict."""
-        with replacing(self.root / _VERDICTS / f"{version}.json") as temporary:
+        with replacing(self.root / _VERDICTS / f"{version}.json", 0o600) as temporary:
             temporary.write_text(json.dumps(verdict, ensure_ascii=False) + "\n", encoding="utf-8")
 
     def lineage(self, version: str) -> dict[str, str]:
@@ -223,8 +223,11 @@ def manifest_digest(path: Path) -> str:
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[Path]:
-    """A temporary path beside `target` that replaces it, synced to disk, when the block ends well and vanishes otherwise."""
+def replacing(target: Path, mode: int = 0o644) -> Iterator[Path]:
+    """A temporary path beside `target` that replaces it, synced to disk, when the block ends well and vanishes otherwise.
+
+    `mode` is who may read it then; until then its owner alone.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     os.close(handle)
@@ -232,7 +235,7 @@ def replacing(target: Path) -> Iterator[Path]:
     try:
         yield temporary
         _sync(temporary)
-        temporary.chmod(0o644)
+        temporary.chmod(mode)
         temporary.replace(target)
         _sync(target.parent)
     finally:
@@ -240,10 +243,10 @@ def replacing(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def publishing(target: Path) -> Iterator[Path]:
+def publishing(target: Path, mode: int = 0o755) -> Iterator[Path]:
     """A temporary folder that becomes `target` by one rename when the block ends well and vanishes otherwise.
 
-    Raises BundleError when `target` exists: published versions never change.
+    `mode` is who may open it then; until then its owner alone. Raises BundleError when `target` exists: published versions never change.
     """
     if target.exists():
         raise BundleError(f"{target.name} 已经存在，不会覆盖。请换一个输出目录，或先删除它。")
@@ -254,7 +257,7 @@ def publishing(target: Path) -> Iterator[Path]:
         for file in temporary.iterdir():
             _sync(file)
         _sync(temporary)
-        temporary.chmod(0o755)
+        temporary.chmod(mode)
         temporary.replace(target)
         _sync(target.parent)
     finally:

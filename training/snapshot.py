@@ -22,7 +22,8 @@ from classifier.registry import MANIFEST
 FORMAT = 1
 _PETITIONS, _LINKS = "petitions.jsonl", "links.jsonl"
 _TEXTS = (
-    "id", "title", "text", "channel", "district", "received_at", "petitioner_group", "matter_group", "category", "kind", "unit", "decided_at",
+    "id", "title", "text", "channel", "district", "received_at", "registered_at", "petitioner_group", "matter_group", "category", "kind", "unit",
+    "decided_at",
 )  # fmt: skip
 _AGAIN = "请用 fenban export labels 重新导出。"
 _Row = TypeVar("_Row")
@@ -32,6 +33,8 @@ _LONGEST_AGO = datetime.min.replace(tzinfo=UTC)
 @dataclass(frozen=True, slots=True)
 class LabelledPetition:
     """One petition with what was decided: a category code, a kind, a unit's name, each "" where nothing was.
+
+    `petition.received_at` is what came with it, as when it was suggested on; `registered_at`, known of each, is when it was stored.
 
     `petitioner_group` and `matter_group` say what belongs together within this snapshot only. `returned` are the units that sent it back.
     """
@@ -45,6 +48,7 @@ class LabelledPetition:
     joint_units: tuple[str, ...]
     returned: tuple[str, ...]
     decided_at: datetime | None
+    registered_at: datetime
 
     @property
     def id(self) -> str:
@@ -181,6 +185,7 @@ def _petition(row: Mapping[str, Any]) -> LabelledPetition:
         tuple(map(str, row["joint_units"])),
         returned,
         decided,
+        moment_of(row["registered_at"]),
     )
 
 

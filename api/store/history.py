@@ -64,7 +64,7 @@ def label_history(connection: Connection, petition_id: str, viewer: Viewer) -> l
         *(_event("returned", row) | {"unit": row["unit"], "late": row["late"]} for row in known["returns"]),
         *_linked(connection, petition_id, viewer),
     ]
-    events += _undone(connection, petition_id, {event["id"] for event in events})
+    events += _undone(connection, petition_id, {event["id"] for event in events}, viewer)
     return sorted(
         events, key=lambda event: (event["created_at"], _ORDER.index(event["event"]), event["number"])
     )
@@ -127,10 +127,18 @@ def _linked(connection: Connection, petition_id: str, viewer: Viewer) -> Iterato
     for row in rows:
         if row["other"] in seen:
             link = {"id": row["other"], "kind": row["kind"], "score": row["score"]}
-            yield _event("linked", row) | {"link": link | {"confirmed": row["confirmed"]}}
+            event = _event("linked", row) | _reason_on_link(row, viewer)
+            yield event | {"link": link | {"confirmed": row["confirmed"]}}
 
 
-def _undone(connection: Connection, petition_id: str, shown: set[str]) -> Iterator[dict[str, Any]]:
+def _reason_on_link(row: RowMapping, viewer: Viewer) -> dict[str, str]:
+    """A split gives its reason to every link it rejects, and it may speak of any petition of the matter."""
+    return {"reason": row["reason"] if viewer.sees_all else ""}
+
+
+def _undone(
+    connection: Connection, petition_id: str, shown: set[str], viewer: Viewer
+) -> Iterator[dict[str, Any]]:
     """Undos of what is shown: also of a verdict that was taken back from the other end of its link."""
     numbers = [int(name.partition("-")[2]) for name in shown if name.startswith("linked-")]
     rows = connection.execute(
@@ -149,4 +157,5 @@ def _undone(connection: Connection, petition_id: str, shown: set[str]) -> Iterat
             if row[column] is not None
         )
         if undoes in shown:
-            yield _event("undone", row) | {"undoes": undoes}
+            of_link = {} if row["link_decision_id"] is None else _reason_on_link(row, viewer)
+            yield _event("undone", row) | of_link | {"undoes": undoes}

@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, exists, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    and_,
+    exists,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from api.store.firewall import Viewer, previews
 from api.store.matters import verdicts_on
@@ -136,13 +147,16 @@ def settle(connection: Connection, petition_id: str) -> None:
     """Bring what holds now in line with what was decided, returned and taken back: the decision in force, else the suggestion."""
     seq, suggested = _suggested(connection, petition_id)
     decision = decision_in_force(connection, petition_id)
-    status, held = PENDING, suggested
+    status, held, is_whole = PENDING, suggested, False
     if decision is not None:
         status = DECIDED if return_of(connection, decision["id"]) is None else RETURNED
+        is_whole = status == DECIDED and all(decision[name] for name in suggested)
         held = {name: decision[name] or value for name, value in suggested.items()}
     number = decision["id"] if decision is not None else None
     update_current(connection, petition_id, {**held, "status": status, "decision_id": number})
-    connection.execute(update(reviews).where(reviews.c.seq == seq).values(open=status == PENDING))
+    # The random share is asked until all of it is known: figures on what somebody happened to decide would not be honest.
+    asked = or_(literal(status == PENDING), and_(reviews.c.sampled, literal(not is_whole)))
+    connection.execute(update(reviews).where(reviews.c.seq == seq).values(open=asked))
 
 
 def _suggested(connection: Connection, petition_id: str) -> tuple[int, dict[str, str]]:
@@ -185,10 +199,33 @@ def add_link_decision(
 
 
 def holds() -> ColumnElement[bool]:
-    """Of the rows of `links` those that hold now: of the run that their later petition is at, or decided on by a person."""
+    """Of the rows of `links` those that hold now: of the run that their later petition is at, or by the word of a person that stands."""
     run = select(petitions.c.link_run).where(petitions.c.id == links.c.petition_id)
-    decided = exists().where(link_decisions.c.link_id == links.c.id)
+    decided = exists().where(link_decisions.c.link_id == links.c.id, stands(link_decisions))
     return (links.c.run == run.correlate(links).scalar_subquery()) | decided.correlate(links)
+
+
+def suggest_again(connection: Connection, link_decision_id: int) -> None:
+    """Once a verdict was taken back: its link is suggested as before until the next relink, also where relinks since left it alone.
+
+    A relink gives a pair that people decided on no link of its run, so the old one is repeated in it.
+    """
+    same = links.alias("same")
+    names = ("petition_id", "other_id", "kind", "score", "evidence")
+    here = exists().where(
+        same.c.petition_id == links.c.petition_id,
+        same.c.other_id == links.c.other_id,
+        same.c.run == petitions.c.link_run,
+    )
+    old = (
+        select(
+            *(links.c[name] for name in names), literal(now(), links.c.created_at.type), petitions.c.link_run
+        )
+        .join(link_decisions, link_decisions.c.link_id == links.c.id)
+        .join(petitions, petitions.c.id == links.c.petition_id)
+        .where(link_decisions.c.id == link_decision_id, ~here.correlate(links, petitions))
+    )
+    connection.execute(insert(links).from_select([*names, "created_at", "run"], old))
 
 
 def links_of(connection: Connection, petition_id: str, viewer: Viewer) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from api.store.tables import (
     petitions,
 )
 from api.store.terms import IndexWriter, is_sqlite
+from api.store.undos import stands
 from classifier.errors import ConflictError
 from classifier.identity import Keys
 from classifier.links.terms import LinkEntry, TermWeights, Views, pack, views_of
@@ -191,7 +192,7 @@ def _decided_pairs(connection: Connection, ids: Sequence[str]) -> set[frozenset[
     query = (
         select(links.c.petition_id, links.c.other_id)
         .join(link_decisions, link_decisions.c.link_id == links.c.id)
-        .where(links.c.petition_id.in_(ids) | links.c.other_id.in_(ids))
+        .where(links.c.petition_id.in_(ids) | links.c.other_id.in_(ids), stands(link_decisions))
     )
     return {frozenset((row.petition_id, row.other_id)) for row in connection.execute(query)}
 

@@ -10,13 +10,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, func, insert, select
 
 from api.store.firewall import Viewer, visible
+from api.store.petitions import RETURNED
 from api.store.tables import decisions, petitions, reviews
 from classifier.doubt import Review
 from classifier.petition import Triage
 
 _QUEUED = (
     petitions.c.id, petitions.c.title, petitions.c.channel, petitions.c.district, petitions.c.received_at,
-    petitions.c.created_at, reviews.c.sampled, reviews.c.usefulness, reviews.c.doubts, reviews.c.confidence,
+    petitions.c.created_at, reviews.c.usefulness, reviews.c.doubts, reviews.c.confidence,
     reviews.c.unseen, reviews.c.category, reviews.c.kind, reviews.c.unit, reviews.c.model_version,
 )  # fmt: skip
 
@@ -57,7 +58,7 @@ def most_useful(connection: Connection, limit: int, viewer: Viewer) -> Sequence[
 
 
 def drawn(connection: Connection, limit: int, viewer: Viewer) -> Sequence[RowMapping]:
-    """Undecided petitions of the random share, first come first: nothing of what they say decides which of them is asked."""
+    """Petitions of the random share in which something is undecided, first come first: nothing of what they say decides which of them is asked."""
     return _queue(connection, (reviews.c.seq,), reviews.c.sampled, limit, viewer)
 
 
@@ -91,13 +92,17 @@ def tally_sampled(
 ) -> tuple[int, dict[str, Tally]]:
     """How many petitions of the random share came in then, and for `category_level1`, `category_level2`, `kind`, `unit` the tally.
 
-    A level counts where the decision goes down to it. The decision in force counts, not those taken back or replaced.
+    A level counts where the decision goes down to it. The decision in force counts, not those taken back or replaced; a unit that
+    sent the petition back is known to be wrong, and the right one is undecided.
     """
     said = {
         "category_level1": _same_code(2),
         "category_level2": _same_code(4),
         "kind": (decisions.c.kind != "", decisions.c.kind == reviews.c.kind),
-        "unit": (decisions.c.unit != "", decisions.c.unit == reviews.c.unit),
+        "unit": (
+            and_(decisions.c.unit != "", petitions.c.status != RETURNED),
+            decisions.c.unit == reviews.c.unit,
+        ),
     }
     counts = []
     for decided, right in said.values():

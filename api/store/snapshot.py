@@ -27,10 +27,8 @@ _CHUNK = 500
 
 
 def state(connection: Connection) -> tuple[int, ...]:
-    """Numbers that are the same as long as nothing was stored, decided, returned or taken back."""
-    newest = (
-        petitions.c.seq, decisions.c.id, returns.c.id, link_decisions.c.id, undos.c.id,
-    )  # fmt: skip
+    """Numbers that are the same as long as nothing was decided, returned or taken back, whatever came in meanwhile."""
+    newest = (decisions.c.id, returns.c.id, link_decisions.c.id, undos.c.id)
     row = connection.execute(select(*(select(func.max(column)).scalar_subquery() for column in newest))).one()
     return tuple(number or 0 for number in row)
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
 
 from api.store.firewall import Viewer, visible
+from api.store.petitions import RETURNED
 from api.store.tables import (
     decisions,
     matter_events,
@@ -61,7 +62,10 @@ def petitioners_on(connection: Connection, matter_id: str, viewer: Viewer) -> di
 
 
 def units_decided(connection: Connection, matter_id: str, viewer: Viewer) -> list[tuple[str, str]]:
-    """(petition, unit) of each decision on a petition of the matter, oldest first; a decision repeats what was decided before."""
+    """(petition, unit) of each decision on a petition of the matter, oldest first; a decision repeats what was decided before.
+
+    Petitions that their unit sent back are nobody's until they are decided on anew.
+    """
     rows = connection.execute(
         select(decisions.c.petition_id, decisions.c.unit)
         .join(petitions, petitions.c.id == decisions.c.petition_id)
@@ -69,6 +73,7 @@ def units_decided(connection: Connection, matter_id: str, viewer: Viewer) -> lis
         .where(
             matter_members.c.matter_id == matter_id,
             decisions.c.unit != "",
+            petitions.c.status != RETURNED,
             stands(decisions),
             visible(viewer),
         )

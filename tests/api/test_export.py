@@ -21,8 +21,8 @@ from training.snapshot import read_snapshot
 
 _MATTER = "楼下烧烤店每天营业到凌晨，油烟直接排进楼道。"
 _FIELDS = [
-    "id", "title", "text", "channel", "district", "received_at", "petitioner_group", "matter_group", "category", "kind",
-    "unit", "joint_units", "returned", "decided_at", "model_version", "suggested", "sampled",
+    "id", "title", "text", "channel", "district", "received_at", "registered_at", "petitioner_group", "matter_group", "category",
+    "kind", "unit", "joint_units", "returned", "decided_at", "model_version", "suggested", "sampled",
 ]  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def test_shape_of_a_snapshot(http, service, letter, snapshot):
     assert [row["id"] for row in rows] == [first, second]
     assert [list(row) for row in rows] == [_FIELDS] * 2
     suggested = http.get(f"/v1/petitions/{first}").json()["suggestion"]
-    varying = {"id", "petitioner_group", "decided_at"}
+    varying = {"id", "petitioner_group", "registered_at", "decided_at"}
     assert {k: v for k, v in rows[0].items() if k not in varying} == {
         "title": "〈姓名〉反映楼下烧烤店油烟",
         "text": "我叫〈姓名〉，身份证号〈身份证号〉，电话〈手机号〉。楼下烧烤店每天营业到凌晨，油烟直接排进楼道，反映多次无人处理。",
@@ -96,8 +96,9 @@ def test_shape_of_a_snapshot(http, service, letter, snapshot):
     assert re.fullmatch("[0-9a-f]{32}", rows[0]["petitioner_group"])
     assert (rows[1]["unit"], rows[1]["petitioner_group"]) == ("生态环境局", "")
     for row in rows:
-        for name in ("received_at", "decided_at"):
+        for name in ("registered_at", "decided_at"):
             assert datetime.fromisoformat(row[name]).utcoffset() is not None
+    assert rows[1]["received_at"] == "", "what was not said is not made up: suggestions were made without it"
     assert links == ()
 
 
@@ -120,12 +121,12 @@ def test_the_decision_in_force_is_the_label_and_a_returned_unit_is_none(http, sn
 
     def label():
         ((row,), _) = snapshot()
-        return row["category"], row["unit"], [(one["unit"], one["reason"]) for one in row["returned"]]
+        return row["category"], row["unit"], [one["unit"] for one in row["returned"]]
 
     assert label() == ("040206", "公安局", [])
     http.post(decisions, {"category": "040203", "unit": "城管局"})
     http.post(returns, {"unit": "城管局", "reason": "不归我们管"})
-    back = [("城管局", "不归我们管")]
+    back = ["城管局"]
     assert label() == ("040203", "", back), "known to be wrong is no label"
     http.post(decisions, {"unit": "公安局"})
     assert label() == ("040203", "公安局", back), "a return stays a negative label"
@@ -169,6 +170,17 @@ def test_the_same_database_gives_the_same_bytes(http, service, letter, tmp_path)
     assert written[0] == written[1]
     for name in ("petitions.jsonl", "links.jsonl", "manifest.json"):
         assert (outs[0] / name).read_bytes() == (outs[1] / name).read_bytes()
+
+
+def test_what_comes_in_meanwhile_is_no_news(http, service, letter, tmp_path):
+    """In an office something always comes in: a retraining on the same decisions would learn nothing new."""
+    one, other = _decided(http, letter, unit="城管局"), _decided(http, letter)
+    _say(http, one, other, True)
+    before = write_snapshot(service, tmp_path / "before")
+    http.submit(letter)
+    assert write_snapshot(service, tmp_path / "after") == before
+    _say(http, one, other, True)
+    assert write_snapshot(service, tmp_path / "decided") != before
 
 
 def test_petitions_of_one_petitioner_share_a_group_whatever_they_gave(http, snapshot):
@@ -237,7 +249,7 @@ _TOLD = (
 
 
 def test_nobody_is_in_a_snapshot(http, service, snapshot, tmp_path):
-    """The recognisers find nothing in what is exported, and no name of a form is in it, reasons included."""
+    """The recognisers find nothing in what is exported, no name of a form is in it, and no reason."""
     for name, number, phone, address in _PEOPLE:
         for told in _TOLD:
             body = {
@@ -252,11 +264,12 @@ def test_nobody_is_in_a_snapshot(http, service, snapshot, tmp_path):
     assert len(rows) == len(_PEOPLE) * len(_TOLD)
     written = (tmp_path / "labels-0" / "petitions.jsonl").read_text(encoding="utf-8")
     given = {part for person in _PEOPLE for part in person if part} | {"wx_abc12345", "someone@", "京A12345"}
-    assert [part for part in given if part in written] == []
+    assert [part for part in (*given, "核实", "户口") if part in written] == []
     for row in rows:
-        for words in (f"{row['title']}\n{row['text']}", *(one["reason"] for one in row["returned"])):
-            assert MARK.search(words)
-            assert redact(words)[2] == (), words
+        words = f"{row['title']}\n{row['text']}"
+        assert MARK.search(words)
+        assert redact(words)[2] == (), words
+        assert [list(one) for one in row["returned"]] == [["unit", "at"]]
         assert _MATTER[:-1] in row["text"]
 
 
@@ -303,6 +316,30 @@ def test_a_snapshot_that_fails_leaves_nothing(http, service, tmp_path):
         with service.store.write() as connection:
             connection.execute(text("ALTER TABLE elsewhere RENAME TO decisions"))
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_an_export_is_ended_between_petitions_and_leaves_nothing(http, service, tmp_path, monkeypatch):
+    class Cancelled(Exception):
+        pass
+
+    for _ in range(5):
+        _decided(http, _MATTER)
+    monkeypatch.setattr("api.export.TICK", 2)
+    ticks = []
+    write_snapshot(service, tmp_path / "out" / "whole", lambda: ticks.append(1))
+    assert len(ticks) == 3
+
+    def cancel():
+        ticks.append(1)
+        if len(ticks) == 5:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        write_snapshot(service, tmp_path / "out" / "labels", cancel)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["whole"]
+    assert (tmp_path / "out" / "whole").stat().st_mode & 0o777 == 0o700, (
+        "what people wrote is the office's alone"
+    )
 
 
 def test_a_full_disk_is_said_in_words_and_leaves_nothing(http, service, tmp_path, monkeypatch):

@@ -327,6 +327,21 @@ def test_reasons_of_a_split_are_for_those_who_see_every_petition(http, ids, matt
             assert {event["reason"] for event in events if event["cause"] == "split"} == shown
 
 
+def test_reasons_of_verdicts_on_links_are_for_those_who_see_every_petition(http, ids, matter):
+    """A split writes its reason on every link it rejects; whoever sees both ends of one still does not see the third petition."""
+    link = {"links": [{"id": ids["other"], "confirmed": True}], "reason": "涉及检举"}
+    http.post(f"/v1/petitions/{ids['own']}/decisions", link)
+    http.post(f"/v1/petitions/{ids['own']}/undo", {"link": ids["other"], "reason": "涉及检举"})
+    body = {"petitions": [ids["suggested"]], "reason": "涉及检举"}
+    http.post(f"/v1/matters/{matter}/split", body, role="reviewer")
+    for role, shown in (("auditor", "涉及检举"), ("intake", "")):
+        for name, events in (("own", {"linked", "undone"}), ("suggested", {"linked"})):
+            history = http.get(f"/v1/petitions/{ids[name]}/history", role).json()["items"]
+            of_links = [event for event in history if event["event"] in events and event["reason"] == shown]
+            assert {event["event"] for event in of_links} == events
+            assert role == "auditor" or "涉及检举" not in str(history)
+
+
 def test_the_table_of_roles():
     found = {role: viewer_of(role, "u", "ecology", units_see_accusations=False) for role in Role}
     everything = Viewer("u", Accusations.ALL)

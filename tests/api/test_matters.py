@@ -314,6 +314,20 @@ def test_the_unit_that_people_decided_on_last(http, four, chain):
         assert {_matter(http, p)["unit"] for p in four} == {unit}
 
 
+def test_a_unit_that_sent_it_back_is_in_charge_of_nothing(http, four, chain):
+    a, b, *_ = four
+
+    def then(petition, what, body):
+        assert http.post(f"/v1/petitions/{petition}/{what}", body).status_code == 201
+        return _matter(http, b)["unit"]
+
+    assert then(b, "decisions", {"unit": "生态环境局"}) == "ecology"
+    assert then(a, "decisions", {"unit": "城管局"}) == "urban_management"
+    assert then(a, "decisions", {"category": "040206"}) == "urban_management"
+    assert then(a, "returns", {"unit": "城管局", "reason": "不归我们管"}) == "ecology"
+    assert then(a, "decisions", {"unit": "公安局"}) == "public_security"
+
+
 def test_unit_in_charge_is_the_last_that_changed():
     assert unit_in_charge([]) == ""
     assert unit_in_charge([("a", "x"), ("b", "y"), ("a", "x")]) == "y"

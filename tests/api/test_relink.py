@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, func, insert, select, update
 
-from api.decisions import Choice, LinkVerdict, decide, get_links
+from api.decisions import Choice, LinkVerdict, decide, get_links, undo
 from api.intake import import_batch, import_keys, submit
 from api.relink import BATCH, relink
 from api.store.firewall import Accusations, Viewer
@@ -230,6 +230,33 @@ def test_what_people_decided_stays_and_what_nobody_did_is_superseded(filled):
         rows = connection.execute(select(links.c.petition_id, links.c.other_id, links.c.run)).all()
     assert len(rows) == count + len(held) - 1
     assert (likely, earlier, 1) not in {tuple(row) for row in rows}
+
+
+def test_after_an_undo_a_link_stays_until_a_relink_suggests_what_the_model_finds(filled):
+    """A likely pair and one that no model would suggest, both judged before one relink and taken back after it."""
+    user, (_, _, held) = _any_user(filled), _state(filled)
+    likely = min(held)
+    with filled.store.write() as connection:
+        ids = connection.execute(select(petitions.c.id).order_by(petitions.c.seq)).scalars().all()
+        unlikely = next((ids[i], ids[0]) for i in range(20, 40) if (ids[i], ids[0]) not in held)
+        connection.execute(
+            insert(links).values(
+                petition_id=unlikely[0], other_id=unlikely[1], kind="SharedMatter", score=0.5, evidence="{}", created_at=now()
+            )
+        )  # fmt: skip
+    for petition, other in (likely, unlikely):
+        decide(filled, petition, Choice(links=(LinkVerdict(other, True),)), user)
+    relink(filled, _quiet)
+    for petition, other in (likely, unlikely):
+        undo(filled, petition, user, link=other)
+        shown = [link["confirmed"] for link in get_links(filled, petition, _ALL) if link["id"] == other]
+        assert shown == [None]
+    assert _state(filled)[2] == held | {unlikely: ("SharedMatter", 0.5, "{}")}
+    relink(filled, _quiet)
+    assert _state(filled)[2] == held
+    with filled.store.read() as connection:
+        runs = select(links.c.run).where(links.c.petition_id == likely[0], links.c.other_id == likely[1])
+        assert set(connection.execute(runs).scalars()) == {0, 1, 2}, "the last one is fresh"
 
 
 def test_a_verdict_given_while_a_relink_suggests_the_pair_anew_is_the_one_shown(filled):

@@ -87,6 +87,23 @@ def test_what_is_decided_leaves_and_what_is_taken_back_returns(http, nothing_dra
     assert {item["id"] for item in _queue(http)} == {first, second}
 
 
+def test_the_random_share_is_asked_until_all_of_it_is_decided(http, service):
+    service.settings.review_share = 1.0
+    petition = http.submit(_TEXT)
+    decide, undo, send_back = (f"/v1/petitions/{petition}/{end}" for end in ("decisions", "undo", "returns"))
+    for path, body, asked in (
+        (decide, {"category": "040206"}, True),
+        (decide, {"unit": "城管局"}, True),
+        (decide, {"kind": "建议"}, False),
+        (undo, {}, True),
+        (decide, {"kind": "建议"}, False),
+        (send_back, {"unit": "城管局", "reason": "不归我们管"}, True),
+        (decide, {"unit": "生态环境局"}, False),
+    ):
+        assert http.post(path, body).status_code == 201
+        assert [item["id"] for item in _queue(http)] == [petition] * asked, body
+
+
 def test_an_accusation_is_asked_of_who_may_see_it(http, service):
     found = http.submit(_TEXT), http.submit(_TEXT, role="intake")
     with service.store.write() as connection:
@@ -99,11 +116,22 @@ def test_each_item_says_why_in_words(http, service):
     service.settings.review_share = 1.0
     http.submit("请问天文台观测彗星陨石，量子计算机、航天飞船、潜水艇、考古化石什么时候展览？")
     (item,) = _queue(http)
-    assert item["sampled"] is True
-    assert item["reasons"][0].startswith("随机抽取")
     assert any("没有学过" in reason for reason in item["reasons"])
     assert item["unseen"] > 0.3
     assert item["model_version"] == service.live.engine().bundle.version
+
+
+def test_nothing_says_which_petitions_are_the_test(http, service):
+    """The same petition, drawn and not: but for id and time the queue answers alike."""
+    answers = []
+    for share in (0.0, 1.0):
+        service.settings.review_share = share
+        petition = http.submit("楼下烧烤店油烟")
+        (item,) = _queue(http)
+        answers.append({k: v for k, v in item.items() if k not in {"id", "created_at"}})
+        body = {"category": "0402", "kind": "建议", "unit": "城管局"}
+        http.post(f"/v1/petitions/{petition}/decisions", body)
+    assert answers[0] == answers[1]
 
 
 def test_a_copy_that_people_decided_otherwise_is_asked_first(http, nothing_drawn):
@@ -232,6 +260,9 @@ def test_accuracy_over_http(http, service):
         "unit": (1, 1, 2),
     }
     assert "2 件没有认定" in answer["warning"]
+    http.post(f"/v1/petitions/{first}/returns", {"unit": suggested["unit"], "reason": "不归我们管"})
+    *_, unit = http.get("/v1/accuracy", "auditor").json()["measures"]
+    assert (unit["decided"], unit["right"]) == (0, 0), "a unit that sent it back was not the right one"
     later = http.get("/v1/accuracy", params={"since": "2199-01-01"}).json()
     assert later["sampled"] == 0
     assert "无法估计" in later["warning"]

@@ -186,6 +186,20 @@ def test_a_running_service_follows_and_finds_what_came_before(http, service, set
     assert set(link["evidence"]["keys"]) == {"id_number", "name_address", "phone"}
 
 
+def test_reasons_are_taken_in_the_middle_of_a_rotation_by_another(http, settings, live, letter):
+    """Contacts are under either key then, and the service that decides was opened with the old one."""
+    ids = [http.submit(letter | {"title": "", "text": f"{letter['text']}第{n}次。"}) for n in range(6)]
+    worker = replace(open_service(settings), live=live)
+    with pytest.raises(_Killed):
+        rotate(worker, _killed_after(1))
+    worker.close()
+    for petition in ids:
+        body = {"category": "040206", "reason": "欧阳雪梅来电催过"}
+        answer = http.post(f"/v1/petitions/{petition}/decisions", body)
+        assert answer.status_code == 201, answer.text
+        assert [decision["reason"] for decision in answer.json()["decisions"]] == ["〈姓名〉来电催过"]
+
+
 def test_keys_of_an_older_form_are_told_and_made_anew(filled, http):
     groups = _groups(filled)
     with filled.store.write() as connection:

@@ -113,6 +113,20 @@ def test_what_was_taken_back_is_not_carried_on(http, petition):
     assert after["decisions"][-1] | {"category": "", "unit": "", "joint_units": []} == after["decisions"][-1]
 
 
+def test_what_was_sent_back_is_not_assigned_to_the_same_unit_by_the_way(http, petition, rows):
+    _decide(http, petition, {"category": "040206", "unit": "城管局"})
+    _return(http, petition)
+    before = rows()
+    for body in ({"category": "040203"}, {"kind": "建议"}, {"joint_units": ["公安局"]}):
+        answer = _decide(http, petition, body)
+        assert http.outcome(answer) == (422, "bad-input")
+        assert "主办单位" in answer.json()["detail"]
+    assert rows() == before
+    assert _held(http, petition)["status"] == "已退回"
+    after = _decide(http, petition, {"category": "040203", "unit": "城管局"}).json()
+    assert (after["status"], after["category"]) == ("已认定", "040203"), "who insists says so"
+
+
 def test_only_who_may_record_a_return_takes_it_back(http, petition):
     _decide(http, petition, {"unit": "城管局"})
     _return(http, petition)
@@ -272,6 +286,22 @@ def test_a_name_the_form_gave_is_in_no_reason(http, letter):
         "与〈姓名〉谈过",
         "〈姓名〉又来了",
     ]
+
+
+def test_a_name_of_the_other_petition_is_in_no_reason(http):
+    """A verdict is about both ends, a split about every petition of the matter."""
+    names = ("欧阳雪梅", "阿依古丽")
+    one, other = (http.submit({"text": _TEXT, "petitioner": {"name": name}}) for name in names)
+    why = "阿依古丽说与欧阳雪梅不同"
+    _decide(http, one, {"links": [{"id": other, "confirmed": False}], "reason": why})
+    _undo(http, one, {"link": other, "reason": why})
+    _decide(http, one, {"links": [{"id": other, "confirmed": True}], "reason": why})
+    matter = http.get(f"/v1/petitions/{one}").json()["matter"]["id"]
+    split = http.post(f"/v1/matters/{matter}/split", {"petitions": [other], "reason": why})
+    reasons = [event["reason"] for event in _history(http, one) if event["event"] != "suggested"]
+    reasons += [event["reason"] for event in split.json()["events"] if event["cause"] == "split"]
+    assert len(reasons) >= 5
+    assert set(reasons) == {"〈姓名〉说与〈姓名〉不同"}
 
 
 def test_history_says_who_did_what_when_and_why(http, service, pair):

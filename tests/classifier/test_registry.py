@@ -258,6 +258,9 @@ def test_a_failed_replacement_leaves_the_old_file(tmp_path: Path) -> None:
         temporary.write_text("new", encoding="utf-8")
     assert target.read_text(encoding="utf-8") == "new"
     assert target.stat().st_mode & 0o777 == 0o644
+    with replacing(target, 0o600) as temporary:
+        temporary.write_text("verdict", encoding="utf-8")
+    assert target.stat().st_mode & 0o777 == 0o600
 
 
 def test_publishing_over_something_is_refused(tmp_path: Path) -> None:

@@ -43,7 +43,9 @@ def test_a_class_is_confident_from_what_is_usual_for_it() -> None:
 def _office(rows: list[dict[str, str]], labels: list[str], bundle: Bundle, new_from: int) -> Office:
     moments = [datetime(2026, 3 if i >= new_from else 1, 1, tzinfo=UTC) for i in range(len(rows))]
     petitions = tuple(
-        LabelledPetition(Petition(r["id"], r["title"], r["text"]), "", "", c, r["kind"], "", (), (), moment)
+        LabelledPetition(
+            Petition(r["id"], r["title"], r["text"]), "", "", c, r["kind"], "", (), (), moment, moment
+        )
         for r, c, moment in zip(rows, labels, moments, strict=True)
     )
     examples = tuple(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -42,6 +43,14 @@ def test_what_was_written_is_read(snapshot: Path) -> None:
     assert [(link.a, link.b, link.is_confirmed) for link in read.links] == [("b", "a", False)]
 
 
+def test_a_petition_that_came_without_a_date_is_read_without_one(write_snapshot, tmp_path: Path) -> None:
+    """As it was suggested on; when it was stored stands beside it."""
+    row = {"id": "a", "text": "路灯不亮。", "unit": "住建局", "received_at": "", "registered_at": "2026-03-04T09:00:00+00:00"}  # fmt: skip
+    (petition,) = read_snapshot(write_snapshot(tmp_path / "labels", [row])).petitions
+    assert petition.petition.received_at is None
+    assert petition.registered_at == datetime(2026, 3, 4, 9, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
     ("returned_at", "unit"),
     [("2026-03-03T09:00:00+00:00", ""), ("2026-03-01T09:00:00+00:00", "住建局")],
@@ -50,7 +59,7 @@ def test_what_was_written_is_read(snapshot: Path) -> None:
 def test_a_unit_that_sent_it_back_is_never_the_answer(
     write_snapshot, tmp_path: Path, returned_at: str, unit: str
 ) -> None:
-    back = [{"unit": "住建局", "reason": "不属本单位职责", "at": returned_at}]
+    back = [{"unit": "住建局", "at": returned_at}]
     row = {"id": "a", "text": "路灯不亮。", "unit": "住建局", "returned": back}
     (petition,) = read_snapshot(write_snapshot(tmp_path / "s", [row])).petitions
     assert petition.unit == unit
