@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,7 @@ from api.settings import Settings
 from classifier import release
 from classifier.bundle import load_bundle
 from classifier.errors import BundleError, BundleMissingError, ConflictError, NotFoundError
-from classifier.registry import Registry
-
-
-@dataclass(frozen=True, slots=True)
-class Promotion:
-    """A move of ACTIVE. `before` is the version that served until then, "" for none."""
-
-    at: str
-    by: str
-    action: str
-    version: str
-    before: str
+from classifier.registry import Move, Registry
 
 
 def overview(settings: Settings) -> dict[str, Any]:
@@ -32,7 +21,7 @@ def overview(settings: Settings) -> dict[str, Any]:
     return {
         "active": active_version(registry),
         "versions": [_brief(registry, version) for version in registry.versions()],
-        "promotions": [asdict(entry) for entry in reversed(history(registry))],
+        "promotions": [asdict(entry) for entry in reversed(registry.history())],
     }
 
 
@@ -49,22 +38,23 @@ def show(settings: Settings, version: str) -> dict[str, Any]:
     }
 
 
-def promote(settings: Settings, version: str, by: str) -> Promotion:
-    """Point ACTIVE at a version that loads and that the gate did not refuse. Raises NotFoundError, BundleError: then nothing changed."""
+def promote(settings: Settings, version: str, by: str, expected: str = "") -> Move:
+    """Point ACTIVE at a version that loads and that the gate did not refuse.
+
+    Raises NotFoundError, BundleError, ConflictError when another version than `expected` is active: then nothing changed.
+    """
     registry = Registry(settings.models)
     _known(registry, version)
-    release.promote(registry, version, by)
-    return history(registry)[-1]
+    return release.promote(registry, version, by, expected)
 
 
-def rollback(settings: Settings, by: str) -> Promotion:
-    """Back to the version before. Raises ConflictError when there is none, BundleError when it does not load: then nothing changed."""
-    registry = Registry(settings.models)
+def rollback(settings: Settings, by: str, expected: str = "") -> Move:
+    """Back to the version before. Raises ConflictError when there is none or another version than `expected` is active, BundleError when
+    it does not load: then nothing changed."""
     try:
-        release.roll_back(registry, by)
+        return release.roll_back(Registry(settings.models), by, expected)
     except BundleMissingError as problem:
         raise ConflictError(str(problem)) from None
-    return history(registry)[-1]
 
 
 def compare(settings: Settings, before: str, after: str) -> Difference:
@@ -74,20 +64,6 @@ def compare(settings: Settings, before: str, after: str) -> Difference:
     for version in (before, after):
         _known(registry, version)
     return difference(registry, before, after, sorted((settings.corpora / "gold").glob("*.jsonl")))
-
-
-def history(registry: Registry) -> list[Promotion]:
-    """Oldest first. A line that cannot be read, as a power cut may leave it, is passed over."""
-    return [
-        Promotion(
-            line.get("at", ""),
-            line.get("by", ""),
-            line.get("action", ""),
-            line.get("to", ""),
-            line.get("from", ""),
-        )
-        for line in registry.history()
-    ]
 
 
 def active_version(registry: Registry) -> str:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from classifier.bundle import load_bundle
 from classifier.errors import BundleTamperedError
-from classifier.registry import COMMAND_LINE, Registry
+from classifier.registry import COMMAND_LINE, Move, Registry
 
 
-def promote(registry: Registry, version: str, by: str = COMMAND_LINE) -> None:
-    """Make `version` the active one.
+def promote(registry: Registry, version: str, by: str = COMMAND_LINE, expected: str = "") -> Move:
+    """Make `version` the active one, in place of `expected` where one is.
 
     Raises BundleMissingError, BundleTamperedError, BundleIncompatibleError when it does not load, BundleRefusedError when the gate refused
-    it; ACTIVE has not moved then.
+    it, ConflictError when another version than `expected` is active; ACTIVE has not moved then.
     """
     _verify(registry, version)
-    registry.promote(version, by)
+    return registry.promote(version, by, expected)
 
 
-def roll_back(registry: Registry, by: str = COMMAND_LINE) -> str:
-    """Make the version before the active one active again; returns it. Raises as `promote`, and then nothing has moved."""
-    _verify(registry, registry.previous())
-    return registry.rollback(by)
+def roll_back(registry: Registry, by: str = COMMAND_LINE, expected: str = "") -> Move:
+    """Make the version before the active one active again. Raises as `promote`, and then nothing has moved."""
+    return registry.rollback(by, expected, partial(_verify, registry))
 
 
 def _verify(registry: Registry, version: str) -> None:

@@ -42,9 +42,14 @@ def get_diff(
 
 
 @router.post("/rollback", summary="退回上一个启用的版本")
-def post_rollback(service: ServiceDep, _: Admin, user: CurrentUser) -> PromotionOut:
+def post_rollback(
+    service: ServiceDep,
+    _: Admin,
+    user: CurrentUser,
+    expected: Annotated[str, Query(description="要退掉的版本；别人已经换过时不动，答 409")] = "",
+) -> PromotionOut:
     """各进程几秒之内换上。"""
-    return PromotionOut.model_validate(asdict(rollback(service.settings, user.name)))
+    return PromotionOut.model_validate(asdict(rollback(service.settings, user.name, expected)))
 
 
 @router.get("/{version}", summary="一个版本的训练报告和检验结论")

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import pytest
 
 from api.live import Live
-from api.models import history
 from classifier.bundle import Bundle, save_bundle
 from classifier.registry import Registry
 
@@ -73,7 +72,7 @@ def test_what_cannot_be_done_changes_nothing(http, registry):
     (registry.root / "v2" / "taxonomy.csv").write_text("x")
     assert http.outcome(http.post("/v1/models/v2/promote")) == (503, "bundle-tampered")
     assert registry.active().name == "v1"
-    assert [move.version for move in history(registry)] == ["v1"]
+    assert [move.version for move in registry.history()] == ["v1"]
 
 
 def test_a_rollback_to_what_no_longer_loads_stays_where_it_is(http, registry):
@@ -81,6 +80,13 @@ def test_a_rollback_to_what_no_longer_loads_stays_where_it_is(http, registry):
     (registry.root / "v1" / "taxonomy.csv").write_text("x")
     assert http.outcome(http.post("/v1/models/rollback")) == (503, "bundle-tampered")
     assert registry.active().name == "v2"
+
+
+def test_two_administrators_who_go_back_at_once_go_back_once(http, registry):
+    http.post("/v1/models/v2/promote")
+    assert http.post("/v1/models/rollback?expected=v2").json()["version"] == "v1"
+    assert http.outcome(http.post("/v1/models/rollback?expected=v2")) == (409, "conflict")
+    assert registry.active().name == "v1"
 
 
 def test_a_broken_version_has_its_line_and_a_torn_record_is_passed_over(http, registry):
