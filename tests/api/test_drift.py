@@ -14,7 +14,7 @@ from sqlalchemy import insert, select
 from api.drift import health, in_words
 from api.store.firewall import PRINTED
 from api.store.petitions import new_id, now
-from api.store.tables import decisions, petitions, suggestions, users
+from api.store.tables import decisions, petitions, suggestions, undos, users
 from classifier.drift import in_bins
 
 _UNTIL = now()
@@ -170,6 +170,22 @@ def test_accusations_count_for_those_only_who_may_see_them(fill, look, service):
     assert printed["weeks"][0]["petitions"] == 100
     assert {one["key"]: one["decided"] for one in printed["corrections"]}["1502"] == 5
     assert {one["key"]: one["decided"] for one in look()["corrections"]}["1502"] == 45
+
+
+def test_a_decision_that_was_taken_back_is_no_correction(fill, look, service):
+    fill(0, 40, changed=1.0)
+    assert look()["weeks"][0]["changed"] > 30
+    with service.store.write() as connection:
+        rows = connection.execute(select(decisions.c.id, decisions.c.petition_id, decisions.c.user_id))
+        taken = [row._asdict() for row in rows]
+        connection.execute(
+            insert(undos),
+            [
+                {"decision_id": row.pop("id"), "reason": "", "role": "admin", "created_at": now()} | row
+                for row in taken
+            ],
+        )
+    assert look()["weeks"][0]["decided"] == 0
 
 
 def test_against_training_once_the_office_has_taught(fill, look, service, administrator):
