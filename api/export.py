@@ -138,7 +138,9 @@ class _Rows:
             "text": text,
             "channel": row["channel"],
             "district": row["district"],
-            "received_at": _iso(row["received_at"] or row["created_at"]),
+            # Only what the letter says, as serving has it; what is missing there is no date of the matter.
+            "received_at": _iso(row["received_at"]),
+            "registered_at": _iso(row["created_at"]),
             "petitioner_group": self._petitioner_group.of(self._petitioners.get(row["seq"])),
             "matter_group": self._matter_group.of(self._matters.get(row["id"])),
             "category": row["category"] or "",

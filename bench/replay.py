@@ -217,7 +217,7 @@ def _snapshot(folder: Path, decisions: Mapping[str, tuple[int, str]], rows: Mapp
         lines.append(
             {
                 "id": petition, "title": rows[petition]["title"], "text": rows[petition]["text"], "channel": "", "district": "",
-                "received_at": moment, "petitioner_group": "", "matter_group": "", "category": label, "kind": "", "unit": "",
+                "received_at": moment, "registered_at": moment, "petitioner_group": "", "matter_group": "", "category": label, "kind": "", "unit": "",
                 "joint_units": [], "returned": [], "decided_at": moment, "model_version": "", "suggested": {}, "sampled": False,
             }
         )  # fmt: skip

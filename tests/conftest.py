@@ -79,7 +79,7 @@ def write_snapshot() -> WriteSnapshot:
         empty = dict.fromkeys(("title", "channel", "district", "petitioner_group", "matter_group", "category", "kind", "unit", "model_version"), "")  # fmt: skip
         moment = "2026-03-02T09:00:00+00:00"
         whole = [
-            {**empty, "received_at": moment, "decided_at": moment, "joint_units": [], "returned": [], "suggested": {}, "sampled": False, **row}
+            {**empty, "received_at": moment, "registered_at": moment, "decided_at": moment, "joint_units": [], "returned": [], "suggested": {}, "sampled": False, **row}
             for row in rows
         ]  # fmt: skip
         judged = [{"kind": "SharedMatter", "score": 0.9, "decided_at": moment, **link} for link in links]

@@ -227,9 +227,9 @@ def _names(taxonomy: Taxonomy) -> dict[str, str]:
 def _figures(new: Scorecard, old: Scorecard, office: Office, cases: Sequence[Case]) -> dict[str, Any]:
     """Every series: cases, right before and after. `newest`: the same of the latest of the office's cases."""
     dated = sorted(
-        (case.petition.received_at, case.name)
-        for case in cases
-        if case.source == "office" and case.petition.received_at
+        (labelled.registered_at, asked[labelled.id])
+        for labelled in office.tested
+        if labelled.registered_at and labelled.id in asked
     )
     latest = {name for _, name in dated[len(dated) - round(_NEWEST * len(dated)) :]}
     return {

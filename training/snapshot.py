@@ -22,7 +22,7 @@ from classifier.registry import MANIFEST
 FORMAT = 1
 _PETITIONS, _LINKS = "petitions.jsonl", "links.jsonl"
 _TEXTS = (
-    "id", "title", "text", "channel", "district", "received_at", "petitioner_group", "matter_group", "category", "kind", "unit", "decided_at",
+    "id", "title", "text", "channel", "district", "received_at", "registered_at", "petitioner_group", "matter_group", "category", "kind", "unit", "decided_at",
 )  # fmt: skip
 _AGAIN = "请用 fenban export labels 重新导出。"
 _Row = TypeVar("_Row")
@@ -33,7 +33,8 @@ _LONGEST_AGO = datetime.min.replace(tzinfo=UTC)
 class LabelledPetition:
     """One petition with what was decided: a category code, a kind, a unit's name, each "" where nothing was.
 
-    `petitioner_group` and `matter_group` say what belongs together within this snapshot only. `returned` are the units that sent it back.
+    `petitioner_group` and `matter_group` say what belongs together within this snapshot only. `returned` are the units that sent it back,
+    `registered_at` when the office registered it: letters often do not say when they came in.
     """
 
     petition: Petition
@@ -44,6 +45,7 @@ class LabelledPetition:
     unit: str
     joint_units: tuple[str, ...]
     returned: tuple[str, ...]
+    registered_at: datetime | None
     decided_at: datetime | None
 
     @property
@@ -180,6 +182,7 @@ def _petition(row: Mapping[str, Any]) -> LabelledPetition:
         "" if row["unit"] in since else row["unit"],
         tuple(map(str, row["joint_units"])),
         returned,
+        moment_of(row["registered_at"]) if row["registered_at"] else None,
         decided,
     )
 

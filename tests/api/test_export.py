@@ -21,7 +21,7 @@ from training.snapshot import read_snapshot
 
 _MATTER = "楼下烧烤店每天营业到凌晨，油烟直接排进楼道。"
 _FIELDS = [
-    "id", "title", "text", "channel", "district", "received_at", "petitioner_group", "matter_group", "category", "kind",
+    "id", "title", "text", "channel", "district", "received_at", "registered_at", "petitioner_group", "matter_group", "category", "kind",
     "unit", "joint_units", "returned", "decided_at", "model_version", "suggested", "sampled",
 ]  # fmt: skip
 
@@ -71,7 +71,7 @@ def test_shape_of_a_snapshot(http, service, letter, snapshot):
     assert [row["id"] for row in rows] == [first, second]
     assert [list(row) for row in rows] == [_FIELDS] * 2
     suggested = http.get(f"/v1/petitions/{first}").json()["suggestion"]
-    varying = {"id", "petitioner_group", "decided_at"}
+    varying = {"id", "registered_at", "petitioner_group", "decided_at"}
     assert {k: v for k, v in rows[0].items() if k not in varying} == {
         "title": "〈姓名〉反映楼下烧烤店油烟",
         "text": "我叫〈姓名〉，身份证号〈身份证号〉，电话〈手机号〉。楼下烧烤店每天营业到凌晨，油烟直接排进楼道，反映多次无人处理。",
@@ -95,8 +95,9 @@ def test_shape_of_a_snapshot(http, service, letter, snapshot):
     }
     assert re.fullmatch("[0-9a-f]{32}", rows[0]["petitioner_group"])
     assert (rows[1]["unit"], rows[1]["petitioner_group"]) == ("生态环境局", "")
+    assert rows[1]["received_at"] == "", "the letter does not say"
     for row in rows:
-        for name in ("received_at", "decided_at"):
+        for name in ("registered_at", "decided_at"):
             assert datetime.fromisoformat(row[name]).utcoffset() is not None
     assert links == ()
 
