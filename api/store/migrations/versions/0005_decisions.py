@@ -151,15 +151,16 @@ def _fill_reviews(connection: sa.Connection) -> None:
         *(sa.column(name, sa.Boolean()) for name in ("open", "sampled")),
         *map(sa.column, ("category", "kind", "unit")),
     )
+    # Of the batch's petitions only: a subquery over all suggestions would be worked out anew for every batch.
     first = (
-        sa.select(suggestions.c.petition_id, sa.func.min(suggestions.c.id).label("id"))
-        .group_by(suggestions.c.petition_id)
-        .subquery()
+        sa.select(sa.func.min(suggestions.c.id))
+        .where(suggestions.c.petition_id == petitions.c.id)
+        .correlate(petitions)
+        .scalar_subquery()
     )
     query = (
         sa.select(petitions.c.seq, petitions.c.status, suggestions.c.model_version, suggestions.c.answer)
-        .join(first, first.c.petition_id == petitions.c.id)
-        .join(suggestions, suggestions.c.id == first.c.id)
+        .join(suggestions, suggestions.c.id == first)
         .order_by(petitions.c.seq)
         .limit(_BATCH)
     )
