@@ -4,6 +4,7 @@ models/<version>/…               immutable once published
 models/ACTIVE                    "<version> <sha-256 of its manifest>"
 models/PREVIOUS                  the same, of the version before it
 models/verdicts/<version>.json   what the gate said of it; a version made by hand has none
+models/scorecards/<version>.json how it and the version it was judged against answered, case by case
 models/HISTORY                   one JSON object a change of ACTIVE: {"at", "action", "from", "to", "by"}
 models/registry.lock             held (flock) while a pointer moves or versions go
 """
@@ -39,13 +40,15 @@ _ACTIVE = "ACTIVE"
 _PREVIOUS = "PREVIOUS"
 _HISTORY = "HISTORY"
 _LOCK = "registry.lock"
-_VERDICTS = "verdicts"
+_VERDICTS, _SCORECARDS = "verdicts", "scorecards"
 #: Who is on record for what a command without a user did.
 COMMAND_LINE = "命令行"
 _REPORT = "report.json"
 # What a killed process left half-made is swept up once it is older than any run.
 _LEFTOVER_SECONDS = 24 * 3600
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
+# What `replacing`, `publishing` and `prune` call what they are not done with; other dotfiles are not ours to delete.
+_LEFTOVER = re.compile(r"\.[0-9A-Za-z][0-9A-Za-z._-]*\.(gone|[a-z0-9_]{8})")
 _NO_WAY_BACK = "没有可以退回的上一个模型。"
 _log = logging.getLogger(__name__)
 
@@ -96,6 +99,13 @@ class Registry:
                 "模型指针 ACTIVE 已损坏。请用 fenban models promote 重新启用一个版本。"
             ) from None
         return self._unchanged(f"{version} {digest}")
+
+    def active_version(self) -> str:
+        """The active version, "" when there is none that can be used."""
+        try:
+            return self.active().name
+        except BundleError:
+            return ""
 
     def _unchanged(self, pointer: str) -> Path:
         """The folder a pointer names. Raises BundleTamperedError when its manifest is not the one pointed at."""
@@ -183,13 +193,23 @@ class Registry:
         with replacing(self.root / _VERDICTS / f"{version}.json") as temporary:
             temporary.write_text(json.dumps(verdict, ensure_ascii=False) + "\n", encoding="utf-8")
 
+    def write_scorecards(self, version: str, cards: dict[str, Any]) -> None:
+        """Keep the answers a verdict rests on. Apart from it: whoever lists verdicts does not read thousands of answers."""
+        with replacing(self.root / _SCORECARDS / f"{version}.json") as temporary:
+            temporary.write_text(json.dumps(cards, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    def scorecards(self, version: str) -> dict[str, Any]:
+        """Empty where there are none or they cannot be read."""
+        return _json_object(self.root / _SCORECARDS / f"{version}.json")
+
+    def report(self, version: str) -> dict[str, Any]:
+        """What a version says of itself, read without verifying the version; empty where it cannot be read."""
+        return _json_object(self.root / version / _REPORT)
+
     def lineage(self, version: str) -> dict[str, str]:
         """`parent`, `snapshot`, `code_version`, … of a retrained version; empty for one made by hand or not readable."""
-        try:
-            report = json.loads((self.root / version / _REPORT).read_text(encoding="utf-8"))
-            return {str(name): str(value) for name, value in report.get("lineage", {}).items()}
-        except (OSError, ValueError, AttributeError):
-            return {}
+        found = self.report(version).get("lineage")
+        return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
 
     def history(self) -> list[Move]:
         """Every change of ACTIVE, oldest first. A line torn by a crash is left out."""
@@ -220,7 +240,8 @@ class Registry:
             # Out of sight by one rename; then its verdict, which alone must never go first.
             hidden = self.root / f".{version}.gone"
             (self.root / version).replace(hidden)
-            (self.root / _VERDICTS / f"{version}.json").unlink(missing_ok=True)
+            for folder in (_VERDICTS, _SCORECARDS):
+                (self.root / folder / f"{version}.json").unlink(missing_ok=True)
             shutil.rmtree(hidden, ignore_errors=True)
         self._sweep()
         return gone
@@ -234,7 +255,10 @@ class Registry:
         return (self.root / version / MANIFEST).stat().st_mtime, version
 
     def _sweep(self) -> None:
-        for path in self.root.glob(".*"):
+        folders = (self.root, self.root / _VERDICTS, self.root / _SCORECARDS)
+        for path in (path for folder in folders for path in folder.glob(".*")):
+            if not _LEFTOVER.fullmatch(path.name):
+                continue
             with suppress(FileNotFoundError):
                 if time.time() - path.stat().st_mtime > _LEFTOVER_SECONDS:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -272,6 +296,14 @@ class Registry:
     def _point(self, name: str, content: str) -> None:
         with replacing(self.root / name) as temporary:
             temporary.write_text(content, encoding="ascii")
+
+
+def _json_object(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _check_expected(pointer: str, expected: str) -> None:

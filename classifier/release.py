@@ -1,4 +1,7 @@
-"""Which version serves: promote and roll back, each after the bundle has been verified whole. Used alike by command line and API."""
+"""Which version serves: promote and roll back, each after the bundle has been verified whole. Used alike by command line and API.
+
+And what any version must answer before it serves, asked by the gate and by each process that loads one.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,15 @@ from functools import partial
 
 from classifier.bundle import load_bundle
 from classifier.errors import BundleTamperedError
+from classifier.petition import Petition
 from classifier.registry import COMMAND_LINE, Move, Registry
+
+#: A petition with everything, one without a title, one that says nothing: a unit for each, or the model does not serve.
+SMOKE = (
+    Petition("smoke-1", "小区物业乱收费", "小区物业擅自提高物业费，业主多次反映没有结果，请有关部门处理。"),
+    Petition("smoke-2", "", "厂里三个月没有发工资，请帮忙追讨。"),
+    Petition("smoke-3", "", "12345"),
+)
 
 
 def promote(registry: Registry, version: str, by: str = COMMAND_LINE, expected: str = "") -> Move:

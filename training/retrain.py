@@ -109,6 +109,7 @@ def retrain(
     figures = _figures(new, old, office, cases)
     result = Retraining(candidate.version, incumbent.version, verdict, figures, findings)
     with progress.step("写入模型", None):
+        registry.write_scorecards(candidate.version, {"candidate": new.to_json(), "incumbent": old.to_json()})
         save_test_set(models, office.sides)
         registry.write_verdict(
             candidate.version,
@@ -117,7 +118,6 @@ def retrain(
                 "snapshot": office.snapshot.sha256,
                 "policy": policy_json(policy),
                 "suspicious": [finding.to_json() for finding in findings],
-                "cards": {"candidate": new.to_json(), "incumbent": old.to_json()},
             },
         )
         publish(candidate, models, promote=False)

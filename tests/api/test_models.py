@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from api.live import Live
+from api.model_diff import Difference
 from classifier.bundle import Bundle, save_bundle
 from classifier.registry import Registry
 
@@ -60,6 +61,16 @@ def test_one_version_whole(http, registry, bundle):
     found = http.get("/v1/models/v2", "auditor").json()
     assert (found["active"], found["report"], found["verdict"]["passed"]) == (False, bundle.report, True)
     assert http.get("/v1/models/v1").json()["verdict"] is None
+
+
+def test_two_comparisons_at_once_are_one_too_many(http, registry, monkeypatch):
+    def ask_again(*_):
+        assert http.outcome(http.get("/v1/models/diff?before=v1&after=v2")) == (409, "already-running")
+        return Difference("v1", "v2", {}, (), 0, ())
+
+    monkeypatch.setattr("api.models.difference", ask_again)
+    for _ in range(2):
+        assert http.get("/v1/models/diff?before=v1&after=v2").status_code == 200
 
 
 def test_what_cannot_be_done_changes_nothing(http, registry):

@@ -392,20 +392,27 @@ def test_pruning_leaves_what_one_could_want_back(registry: Registry, bundle: Bun
         report = {**bundle.report, "lineage": {"parent": parent}}
         save_bundle(replace(bundle, report=report), registry.root / version, version)
         registry.write_verdict(version, {"passed": True})
+        registry.write_scorecards(version, {"candidate": {}})
         os.utime(registry.root / version / MANIFEST, (10**9 + age, 10**9 + age))
     os.utime(registry.root / first / MANIFEST, (10**9 - 1, 10**9 - 1))
     registry.promote("v3")
     registry.promote("v4")
-    left = registry.root / ".v9.killed"
+    left = registry.root / ".v9.a1b2c3_d"
     left.mkdir()
-    os.utime(left, (10**9, 10**9))
-    young = registry.root / ".v8.writing"
+    half = registry.root / "verdicts" / ".v9.json.a1b2c3_d"
+    others = registry.root / ".gitignore"
+    for file in (half, others):
+        file.touch()
+    for path in (left, half, others):
+        os.utime(path, (10**9, 10**9))
+    young = registry.root / ".v8.a1b2c3_d"
     young.mkdir()
     # The youngest, the active one, the one before it, and their parents.
     assert registry.prune(1) == sorted([first, "v1"])
     assert registry.versions() == ["v2", "v3", "v4", "v5"]
-    assert sorted(p.stem for p in (registry.root / "verdicts").iterdir()) == ["v2", "v3", "v4", "v5"]
-    assert (left.exists(), young.exists()) == (False, True)
+    for folder in ("verdicts", "scorecards"):
+        assert sorted(p.stem for p in (registry.root / folder).iterdir()) == ["v2", "v3", "v4", "v5"]
+    assert (left.exists(), young.exists(), others.exists()) == (False, True, True)
     assert registry.prune(1) == []
     assert registry.rollback().version == "v3"
     assert registry.lineage("v3") == {"parent": "v2"}
