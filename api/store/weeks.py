@@ -46,9 +46,7 @@ def decided_in(connection: Connection, span: Span, version: str, most: int) -> I
     and the suggestion of the model `version` that it answers."""
     latest = (
         select(decisions.c.petition_id, func.max(decisions.c.id).label("id"))
-        .where(
-            decisions.c.created_at >= span.since, decisions.c.created_at < span.until, stands(decisions)
-        )
+        .where(decisions.c.created_at >= span.since, decisions.c.created_at < span.until, stands(decisions))
         .group_by(decisions.c.petition_id)
         .subquery()
     )

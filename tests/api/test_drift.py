@@ -12,7 +12,6 @@ import pytest
 from sqlalchemy import insert, select
 
 from api.drift import health, in_words
-from api.store.firewall import PRINTED
 from api.store.petitions import new_id, now
 from api.store.tables import decisions, petitions, suggestions, undos, users
 from classifier.drift import in_bins
@@ -83,8 +82,8 @@ def fill(service):
 
 
 @pytest.fixture
-def look(service, administrator):
-    return lambda **options: health(service, administrator, until=_UNTIL, **options)
+def look(service):
+    return lambda **options: health(service, until=_UNTIL, **options)
 
 
 def _kinds(found):
@@ -162,14 +161,13 @@ def test_an_empty_database(look):
     }
 
 
-def test_accusations_count_for_those_only_who_may_see_them(fill, look, service):
+def test_accusations_do_not_count(fill, look):
+    """As they do not in the training report."""
     fill(0, 100)
     fill(0, 40, mix={"1502": 1.0}, kind=_ACCUSATION)
-    assert look()["weeks"][0]["petitions"] == 140
-    printed = health(service, PRINTED, until=_UNTIL)
-    assert printed["weeks"][0]["petitions"] == 100
-    assert {one["key"]: one["decided"] for one in printed["corrections"]}["1502"] == 5
-    assert {one["key"]: one["decided"] for one in look()["corrections"]}["1502"] == 45
+    found = look()
+    assert found["weeks"][0]["petitions"] == 100
+    assert {one["key"]: one["decided"] for one in found["corrections"]}["1502"] == 5
 
 
 def test_a_decision_that_was_taken_back_is_no_correction(fill, look, service):
@@ -188,7 +186,7 @@ def test_a_decision_that_was_taken_back_is_no_correction(fill, look, service):
     assert look()["weeks"][0]["decided"] == 0
 
 
-def test_against_training_once_the_office_has_taught(fill, look, service, administrator):
+def test_against_training_once_the_office_has_taught(fill, look, service):
     """The same weeks, all alike, against a report that knew another mix."""
     for week in range(4):
         fill(week, 200)
@@ -202,13 +200,13 @@ def test_against_training_once_the_office_has_taught(fill, look, service, admini
     }
     bundle = replace(engine.bundle, report=engine.bundle.report | {"reference": learnt})
     taught = replace(service, live=SimpleNamespace(engine=lambda: replace(engine, bundle=bundle)))
-    found = health(taught, administrator, until=_UNTIL)
+    found = health(taught, until=_UNTIL)
     assert found["against"] == "training"
     assert ("category", "1502") in _kinds(found)
     assert "训练时" in found["findings"][0]["text"]
     seed_only = replace(bundle, report=bundle.report | {"reference": learnt | {"office": False}})
     service = replace(service, live=SimpleNamespace(engine=lambda: replace(engine, bundle=seed_only)))
-    assert health(service, administrator, until=_UNTIL)["findings"] == []
+    assert health(service, until=_UNTIL)["findings"] == []
 
 
 def test_over_http(fill, http):

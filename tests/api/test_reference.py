@@ -29,7 +29,9 @@ def test_the_active_model_does_not_tell_how_many_accusations_there_are(http, ser
     """Its figures go to everybody; the counts of its training do not."""
     whole = service.live.engine().bundle.report
     found = http.get("/v1/models/active", "unit").json()["report"]
-    assert found == {name: whole[name] for name in ("seed", "category", "kind", "unit", "links") if name in whole}
+    assert found == {
+        name: whole[name] for name in ("seed", "category", "kind", "unit", "links") if name in whole
+    }
     assert "检举控告" in str(whole)
     assert "检举控告" not in str(found)
 
