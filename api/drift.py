@@ -110,7 +110,8 @@ def _changed(rows: Iterable[RowMapping]) -> tuple[Rates, Rates]:
                 _count(category, code, not code.startswith(row["category"][:4]))
         for suggested in answer["units"][:1]:
             if row["unit"]:
-                _count(unit, suggested["id"], suggested["id"] != row["unit"])
+                # What the unit sent back was no right suggestion, though people took it.
+                _count(unit, suggested["id"], row["returned"] or suggested["id"] != row["unit"])
     return category, unit
 
 

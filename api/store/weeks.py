@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, RowMapping, and_, func, select
+from sqlalchemy import Connection, RowMapping, and_, exists, func, select
 
 from api.store.arrivals import Span
 from api.store.firewall import visible
-from api.store.tables import decisions, petitions, suggestions
+from api.store.tables import decisions, petitions, returns, suggestions
 from api.store.undos import stands
 
 
@@ -43,15 +43,22 @@ def answers_in(connection: Connection, span: Span, most: int) -> Iterator[RowMap
 
 def decided_in(connection: Connection, span: Span, version: str, most: int) -> Iterator[RowMapping]:
     """At most `most` petitions decided on within the span, whenever they came in: the last decision of the span that was not taken back,
-    and the suggestion of the model `version` that it answers."""
+    and the suggestion of the model `version` that it answers; `returned`: whether the unit sent that decision back."""
     latest = (
         select(decisions.c.petition_id, func.max(decisions.c.id).label("id"))
         .where(decisions.c.created_at >= span.since, decisions.c.created_at < span.until, stands(decisions))
         .group_by(decisions.c.petition_id)
         .subquery()
     )
+    returned = (
+        exists()
+        # The petition for its index.
+        .where(returns.c.petition_id == decisions.c.petition_id, returns.c.decision_id == decisions.c.id)
+        .where(stands(returns))
+        .correlate(decisions)
+    )
     query = (
-        select(decisions.c.category, decisions.c.unit, suggestions.c.answer)
+        select(decisions.c.category, decisions.c.unit, returned.label("returned"), suggestions.c.answer)
         .join(latest, latest.c.id == decisions.c.id)
         .join(
             suggestions,

@@ -13,7 +13,7 @@ from sqlalchemy import insert, select
 
 from api.drift import health, in_words
 from api.store.petitions import new_id, now
-from api.store.tables import decisions, petitions, suggestions, undos, users
+from api.store.tables import decisions, petitions, returns, suggestions, undos, users
 from classifier.drift import in_bins
 
 _UNTIL = now()
@@ -184,6 +184,18 @@ def test_a_decision_that_was_taken_back_is_no_correction(fill, look, service):
             ],
         )
     assert look()["weeks"][0]["decided"] == 0
+
+
+def test_a_unit_that_sent_it_back_was_no_right_suggestion(fill, look, service):
+    fill(0, 40)
+    assert [one["changed"] for one in look()["unit_corrections"]] == [0]
+    with service.store.write() as connection:
+        rows = connection.execute(
+            select(decisions.c.id.label("decision_id"), decisions.c.petition_id, decisions.c.user_id)
+        )
+        said = {"unit": "ecology", "reason": "", "role": "reviewer", "late": False, "created_at": now()}
+        connection.execute(insert(returns), [row._asdict() | said for row in rows][:10])
+    assert [(one["decided"], one["changed"]) for one in look()["unit_corrections"]] == [(40, 10)]
 
 
 def test_against_training_once_the_office_has_taught(fill, look, service):

@@ -101,6 +101,16 @@ def test_a_run_ends_as_training_says(service, settings, files, decided, stand_in
     _clean(settings, files)
 
 
+def test_the_locale_does_not_matter(service, decided, stand_in, monkeypatch):
+    """An old machine's: what training writes is read as UTF-8 all the same."""
+    for name, value in (("LC_ALL", "C"), ("PYTHONUTF8", "0"), ("PYTHONCOERCECLOCALE", "0")):
+        monkeypatch.setenv(name, value)
+    stand_in("fails")
+    done = retrain(service, _no)
+    assert (done.state, [step.step for step in done.steps]) == (State.REFUSED, ["导出认定", "训练内容分类"])
+    assert done.verdict["reasons"][0] in done.message
+
+
 def test_nothing_new_is_said_and_not_trained_on(service, http, decided, stand_in, files):
     assert retrain(service, _no).state is State.PASSED
     again = retrain(service, _no)
