@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -33,6 +34,8 @@ from classifier.redact import redact
 from classifier.registry import MANIFEST, publishing
 
 FORMAT = 1
+#: So many petitions take a second or two.
+TICK = 500
 _PETITIONS, _LINKS = "petitions.jsonl", "links.jsonl"
 
 
@@ -51,7 +54,7 @@ def write_snapshot(
 ) -> SnapshotManifest:
     """Write the folder `out` whole or not at all; the same database content gives the same bytes.
 
-    `tick` is called every 500 petitions; what it raises ends the export, and nothing is left of it.
+    `tick` is called every `TICK` petitions: what it raises ends the export and leaves nothing.
 
     Raises BundleError when `out` exists, StoreUnavailableError when the disk is full or may not be written.
     """
@@ -76,13 +79,14 @@ def _write(
 
     def petition_lines() -> Iterable[dict[str, Any]]:
         nonlocal decided
-        for number, row in enumerate(labelled(connection, linked)):
-            if number % 500 == 0:
-                tick()
-            if row["decided_at"] is not None:
-                decided += 1
-                latest.append(row["decided_at"])
-            yield rows.petition(row)
+        with closing(labelled(connection, linked)) as found:
+            for number, row in enumerate(found):
+                if number % TICK == 0:
+                    tick()
+                if row["decided_at"] is not None:
+                    decided += 1
+                    latest.append(row["decided_at"])
+                yield rows.petition(row)
 
     petitions = _write_lines(folder / _PETITIONS, petition_lines())
     links = _write_lines(folder / _LINKS, map(_link, said))
@@ -138,7 +142,6 @@ class _Rows:
             "text": text,
             "channel": row["channel"],
             "district": row["district"],
-            # Only what the letter says, as serving has it; what is missing there is no date of the matter.
             "received_at": _iso(row["received_at"]),
             "registered_at": _iso(row["created_at"]),
             "petitioner_group": self._petitioner_group.of(self._petitioners.get(row["seq"])),

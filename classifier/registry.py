@@ -167,7 +167,8 @@ class Registry:
     def _moving(self) -> Iterator[None]:
         """One process at a time moves pointers. Raises BundleMissingError where there is no folder of versions."""
         try:
-            descriptor = os.open(self.root / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+            # Read only: whoever else administers the folder may have made it.
+            descriptor = os.open(self.root / _LOCK, os.O_RDONLY | os.O_CREAT, 0o644)
         except FileNotFoundError:
             raise BundleMissingError(_NO_WAY_BACK) from None
         try:
