@@ -208,7 +208,7 @@ def _check_free(host: str, port: int) -> None:
 def train(
     data: Annotated[list[Path] | None, typer.Option("--data", help="带标注的文件；可写多次")] = None,
     labels: Annotated[
-        list[Path] | None, typer.Option("--labels", help="fenban export labels 导出的快照；可写多次")
+        list[Path] | None, typer.Option("--labels", help="fenban export labels 导出的快照，只能一个")
     ] = None,
     unlabelled: Annotated[
         list[Path] | None,
@@ -364,12 +364,11 @@ def users_disable(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
 @models_app.command("list")
 def models_list() -> None:
     """列出模型版本，* 为正在启用的。"""
-    from api.model_diff import active_version
     from api.settings import get_settings
     from classifier.registry import Registry
 
     registry = Registry(get_settings().models)
-    active = active_version(registry)
+    active = registry.active_version()
     for version in registry.versions():
         typer.echo(f"{'*' if version == active else ' '} {version}")
 

@@ -29,7 +29,7 @@ def retrain(
     退出码：0 通过，或没有新的认定；1 没有完成，或被取消；3 没有通过检验；4 已有一次在进行。
     """
     from api.retrain import retrain as run_it
-    from api.run_state import State, Step
+    from api.run_state import RunState, State, Step
     from api.service import open_service
     from api.settings import get_settings
 
@@ -40,7 +40,15 @@ def retrain(
             typer.echo(step.step, err=True)
             said.append(step.step)
 
-    service = open_service(get_settings())
+    settings = get_settings()
+    try:
+        service = open_service(settings)
+    except FenbanError as problem:
+        if run:
+            # Nobody reads what a run begun over HTTP prints: whoever began it looks at its state.
+            files = RunState(settings.models)
+            files.write(files.read().ended(State.FAILED, str(problem)))
+        raise
     try:
         with _terminated_as_interrupted():
             done = run_it(service, show, promote, run, lock)
@@ -83,11 +91,10 @@ def health(
     from api.drift import in_words
     from api.service import open_service
     from api.settings import get_settings
-    from api.store.firewall import PRINTED
 
     service = open_service(get_settings())
     try:
-        found = look(service, PRINTED, weeks)
+        found = look(service, weeks)
     finally:
         service.close()
     text = json.dumps(found, ensure_ascii=False, default=lambda moment: moment.isoformat())

@@ -2,8 +2,8 @@
 to do.
 
 A model that learnt an office's own decisions is held against its training report. One that learnt the seed alone never saw what comes in
-there: it is held against the office's own earlier weeks. Counts and shares only; of nobody's petitions by name, and only what the
-viewer may see. Texts and suggestions are read from samples of bounded size (api/store/weeks.py).
+there: it is held against the office's own earlier weeks. Counts and shares only; of nobody's petitions by name, and none of
+accusations, which the training report leaves out, too: both sides count the same. Texts and suggestions are read from samples of bounded size (api/store/weeks.py).
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from sqlalchemy import Connection, RowMapping
 from api.live import Engine
 from api.service import Service
 from api.store.arrivals import Span
-from api.store.firewall import Viewer
+from api.store.firewall import PRINTED
 from api.store.petitions import now
 from api.store.terms import whole_text
 from api.store.weeks import answers_in, category_counts, decided_in
 from classifier.dates import CHINA
+from classifier.doubt import unseen_share
 from classifier.drift import (
     FEWEST_PETITIONS,
     Finding,
@@ -33,9 +34,9 @@ from classifier.drift import (
     in_bins,
     mean_of_bins,
     pooled,
-    wilson,
 )
-from classifier.features import blank_marks, is_word
+from classifier.features import blank_marks
+from classifier.intervals import wilson
 
 _WEEK = timedelta(days=7)
 # Of each week: suggestions whose confidence is read, texts whose words are looked up, decisions compared.
@@ -44,14 +45,13 @@ _SHOWN = 20
 _AGAINST = {"training": "训练时", "earlier_weeks": "此前几周"}
 
 
-def health(service: Service, viewer: Viewer, weeks: int = 8, until: datetime | None = None) -> dict[str, Any]:
+def health(service: Service, weeks: int = 8, until: datetime | None = None) -> dict[str, Any]:
     """Figures of the last `weeks` times seven days before `until` (now without), newest first, and what moved in the newest."""
     until = until or now()
     engine = service.live.engine()
-    known = frozenset(engine.bundle.vectoriser.vocabulary)
-    spans = [Span(until - (n + 1) * _WEEK, until - n * _WEEK, viewer) for n in range(weeks)]
+    spans = [Span(until - (n + 1) * _WEEK, until - n * _WEEK, PRINTED) for n in range(weeks)]
     with service.store.read() as connection:
-        samples = [_sample(connection, engine, known, span) for span in spans]
+        samples = [_sample(connection, engine, span) for span in spans]
     latest, earlier = samples[0], pooled(samples[1:])
     learnt = engine.bundle.report.get("reference")
     against, before = "earlier_weeks", earlier
@@ -76,7 +76,7 @@ def health(service: Service, viewer: Viewer, weeks: int = 8, until: datetime | N
     }
 
 
-def _sample(connection: Connection, engine: Engine, known: frozenset[str], span: Span) -> Sample:
+def _sample(connection: Connection, engine: Engine, span: Span) -> Sample:
     confidence: list[float] = []
     shares: list[float] = []
     for row in answers_in(connection, span, _ANSWERS):
@@ -84,7 +84,7 @@ def _sample(connection: Connection, engine: Engine, known: frozenset[str], span:
         if row["model_version"] == engine.bundle.version:
             confidence += [one["probability"] for one in json.loads(row["answer"])["categories"][:1]]
         if len(shares) < _TEXTS:
-            shares.append(_unknown(engine, known, row))
+            shares.append(_unknown(engine, row))
     decided = decided_in(connection, span, engine.bundle.version, _DECISIONS)
     corrections, units = _changed(decided)
     return Sample(
@@ -92,10 +92,9 @@ def _sample(connection: Connection, engine: Engine, known: frozenset[str], span:
     )
 
 
-def _unknown(engine: Engine, known: frozenset[str], row: RowMapping) -> float:
-    text = blank_marks(whole_text(row["title"], row["text"]))
-    words = [word for word in engine.bundle.tokeniser.cut(text) if is_word(word)]
-    return sum(word not in known for word in words) / len(words) if words else 0.0
+def _unknown(engine: Engine, row: RowMapping) -> float:
+    words = engine.bundle.tokeniser.cut(blank_marks(whole_text(row["title"], row["text"])))
+    return unseen_share(words, engine.bundle.known_words)
 
 
 def _changed(rows: Iterable[RowMapping]) -> tuple[Rates, Rates]:
@@ -111,7 +110,8 @@ def _changed(rows: Iterable[RowMapping]) -> tuple[Rates, Rates]:
                 _count(category, code, not code.startswith(row["category"][:4]))
         for suggested in answer["units"][:1]:
             if row["unit"]:
-                _count(unit, suggested["id"], suggested["id"] != row["unit"])
+                # What the unit sent back was no right suggestion, though people took it.
+                _count(unit, suggested["id"], row["returned"] or suggested["id"] != row["unit"])
     return category, unit
 
 

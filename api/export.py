@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -53,7 +54,9 @@ def write_snapshot(
 ) -> SnapshotManifest:
     """Write the folder `out` whole or not at all, for its owner alone; the same database content gives the same bytes.
 
-    `tick` is called every `TICK` petitions: what it raises ends the export and leaves nothing. Raises BundleError when `out` exists, StoreUnavailableError when the disk is full or may not be written.
+    `tick` is called every `TICK` petitions: what it raises ends the export and leaves nothing.
+
+    Raises BundleError when `out` exists, StoreUnavailableError when the disk is full or may not be written.
     """
     try:
         with publishing(out, 0o700) as folder, service.store.read_one_moment() as connection:
@@ -76,13 +79,14 @@ def _write(
 
     def petition_lines() -> Iterable[dict[str, Any]]:
         nonlocal decided
-        for number, row in enumerate(labelled(connection, linked)):
-            if number % TICK == 0:
-                tick()
-            if row["decided_at"] is not None:
-                decided += 1
-                latest.append(row["decided_at"])
-            yield rows.petition(row)
+        with closing(labelled(connection, linked)) as found:
+            for number, row in enumerate(found):
+                if number % TICK == 0:
+                    tick()
+                if row["decided_at"] is not None:
+                    decided += 1
+                    latest.append(row["decided_at"])
+                yield rows.petition(row)
 
     petitions = _write_lines(folder / _PETITIONS, petition_lines())
     links = _write_lines(folder / _LINKS, map(_link, said))

@@ -19,17 +19,11 @@ import structlog
 from classifier.bundle import Bundle, load_bundle
 from classifier.directory import load_directory
 from classifier.errors import BundleError, BundleMissingError, FenbanError
-from classifier.petition import Petition
 from classifier.registry import Registry
+from classifier.release import SMOKE
 from classifier.routing import Router
 from classifier.triage import triage
 
-# Petitions any model must answer before it serves: a plain one, one without a title, one that says nothing.
-_SMOKE = (
-    Petition("smoke-1", "小区物业乱收费", "小区物业擅自提高物业费，业主多次反映没有结果，请有关部门处理。"),
-    Petition("smoke-2", "", "厂里三个月没有发工资，请帮忙追讨。"),
-    Petition("smoke-3", "", "12345"),
-)
 #: How often ACTIVE and the directory are looked at, and how soon what failed is tried again unchanged: a disk may have been full.
 CHECK_SECONDS = 1.0
 RETRY_SECONDS = 30.0
@@ -160,6 +154,6 @@ def _stamps(folder: Path) -> tuple[tuple[str, int, int], ...]:
 
 def _try_out(engine: Engine) -> None:
     """Raises BundleError when a petition gets no unit."""
-    for petition in _SMOKE:
+    for petition in SMOKE:
         if not triage(petition, engine.bundle, None, engine.router, bytes(32)).units:
             raise BundleError(f"模型 {engine.bundle.version} 没有通过试运行。请换一个版本，或重新训练。")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from classifier.bundle import Bundle, load_bundle
-from classifier.errors import BundleError, InputError
+from classifier.errors import InputError
 from classifier.predict import best_classes, kind_of, predict
 from classifier.records import Reject, check_text, petitions
 from classifier.registry import Registry
@@ -80,10 +80,9 @@ def difference(registry: Registry, before: str, after: str, files: Sequence[Path
 
 
 def _card(registry: Registry, version: str) -> Scorecard | None:
-    """A version's scorecard: from its own verdict or, for one made by hand, from that of a version that was judged against it."""
+    """A version's scorecard: from its own file or, for one made by hand, from that of a version that was judged against it."""
     for judged in (version, *registry.versions()):
-        cards = (registry.verdict(judged) or {}).get("cards", {})
-        for card in cards.values() if isinstance(cards, dict) else ():
+        for card in registry.scorecards(judged).values():
             with suppress(KeyError, TypeError, ValueError, AttributeError):
                 if card["version"] == version:
                     return Scorecard.from_json(card)
@@ -142,11 +141,3 @@ def provenance(registry: Registry, version: str) -> str:
         lines.append("检验：" + ("通过" if verdict.get("passed") is True else "没有通过"))
         lines += [f"  {reason}" for reason in verdict.get("reasons", ())]
     return "\n".join(lines)
-
-
-def active_version(registry: Registry) -> str:
-    """ "" when there is none that can be used."""
-    try:
-        return registry.active().name
-    except BundleError:
-        return ""

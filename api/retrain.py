@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import queue
+import re
 import shutil
 import signal
 import subprocess
@@ -31,10 +32,11 @@ from api.models import promote
 from api.run_state import Run, RunState, State, Step, moment
 from api.service import Service
 from api.settings import Settings
-from classifier.errors import FenbanError, StoreUnavailableError
+from api.store.snapshot import state
+from classifier.errors import ConflictError, FenbanError, StoreUnavailableError
 from classifier.registry import COMMAND_LINE
 
-_FOLDER = "retrain-"
+_FOLDER = ".fenban-retrain-"
 _LOG_BYTES = 256 * 1024
 # How often the child is looked after, its progress written down at most, and how long it may take to end each time it is told to.
 _LOOK_SECONDS, _WRITE_SECONDS, _END_SECONDS = 0.3, 0.5, 5.0
@@ -42,6 +44,10 @@ _LOOK_SECONDS, _WRITE_SECONDS, _END_SECONDS = 0.3, 0.5, 5.0
 _PASSED, _REFUSED = 0, 3
 #: What a process that `start` leaves the run to must agree with us on.
 _SETTINGS = ("data_dir", "database_url", "models", "corpora", "directory")
+
+_NOTHING_NEW = "上次训练以来没有新的认定，不用重新训练。"
+# How the last line of a traceback begins.
+_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception)\b")
 
 Show = Callable[[Step], object]
 
@@ -128,8 +134,7 @@ def retrain(
             with _folder(settings.data_dir) as folder:
                 _run(service, work, folder)
             if promoting and work.run.state is State.PASSED:
-                promote(settings, work.run.version, COMMAND_LINE)
-                log.info("已启用 %s", work.run.version)
+                _promote(settings, work)
         except _Cancelled:
             work.end(State.CANCELLED, "已按要求取消。")
         except KeyboardInterrupt:
@@ -141,6 +146,20 @@ def retrain(
             # A message may hold anything; its kind is enough to look for it.
             work.end(State.FAILED, f"重新训练没有完成（{type(problem).__name__}）。请看磁盘空间和目录权限。")
         return work.run
+
+
+def _promote(settings: Settings, work: _Work) -> None:
+    """Only in the place of the version it was judged against."""
+    run = work.run
+    try:
+        promote(settings, run.version, COMMAND_LINE, expected=run.parent)
+        work.log.info("已启用 %s", run.version)
+    except ConflictError:
+        work.end(
+            State.PASSED,
+            f"新版本 {run.version} 通过检验，但没有自动启用：检验期间启用的模型已不是与它比较的 {run.parent}。"
+            "请比较后再决定（fenban models diff），或重新训练。",
+        )
 
 
 def _begin(files: RunState, by: str) -> Run:
@@ -156,6 +175,7 @@ def _begin(files: RunState, by: str) -> Run:
         message="",
         parent=before.parent if judged else "",
         snapshot=before.snapshot if judged else "",
+        newest=before.newest if judged else "",
     )
     files.write(run)
     return run
@@ -164,15 +184,21 @@ def _begin(files: RunState, by: str) -> Run:
 def _run(service: Service, work: _Work, folder: Path) -> None:
     settings = service.settings
     work.reach(Step("导出认定"))
-    snapshot = write_snapshot(service, folder / "labels")
     parent = service.live.engine().bundle
+    with service.store.read() as connection:
+        newest = "/".join(map(str, state(connection)))
+    # Asked before the export, which reads every decision there is.
+    if (parent.version, newest) == (work.run.parent, work.run.newest):
+        work.end(State.NOTHING, _NOTHING_NEW)
+        return
+    snapshot = write_snapshot(service, folder / "labels", work.check)
     learnt = (parent.report.get("lineage") or {}).get("snapshot")
     before = (work.run.parent, work.run.snapshot)
-    work.run = replace(work.run, parent=parent.version, snapshot=snapshot.sha256)
+    work.run = replace(work.run, parent=parent.version, snapshot=snapshot.sha256, newest=newest)
     if not (snapshot.decided or snapshot.links):
         work.end(State.NOTHING, "还没有人的认定，没有可学的。")
     elif snapshot.sha256 == learnt or (parent.version, snapshot.sha256) == before:
-        work.end(State.NOTHING, "上次训练以来没有新的认定，不用重新训练。")
+        work.end(State.NOTHING, _NOTHING_NEW)
     else:
         _train(settings, work, folder)
 
@@ -180,7 +206,8 @@ def _run(service: Service, work: _Work, folder: Path) -> None:
 def training_command(settings: Settings, labels: Path) -> list[str]:
     """What is started: the command line that training keeps for us."""
     return [
-        *(sys.executable, "-P", "-m", "training", "retrain", "--json-progress"),
+        # UTF-8 both ways, whatever the locale of the office's machine.
+        *(sys.executable, "-X", "utf8", "-P", "-m", "training", "retrain", "--json-progress"),
         *("--labels", str(labels), "--models", str(settings.models)),
         *("--corpora", str(settings.corpora), "--directory", str(settings.directory)),
     ]
@@ -204,21 +231,22 @@ def _train(settings: Settings, work: _Work, folder: Path) -> None:
     if process.returncode not in {_PASSED, _REFUSED}:
         work.end(State.FAILED, said or f"训练程序没有完成（退出码 {process.returncode}）。")
         return
-    verdict = json.loads(answer.read_text(encoding="utf-8").splitlines()[-1])
+    verdict = json.loads(answer.read_text(encoding="utf-8").rstrip("\n").split("\n")[-1])
     state = State.PASSED if process.returncode == _PASSED else State.REFUSED
     message = (
         f"新版本 {verdict['version']} 通过检验，可以启用。"
         if state is State.PASSED
         else f"新版本 {verdict['version']} 没有通过检验，不会启用：{'；'.join(verdict['reasons'])}"
     )
-    work.end(state, message, version=verdict["version"], verdict=verdict)
+    # Training asks by itself which version is active: what it judged against may be another than when the run began.
+    work.end(state, message, version=verdict["version"], parent=verdict["parent"], verdict=verdict)
 
 
 def _follow(process: subprocess.Popen[bytes], work: _Work) -> str:
-    """Until the child has ended; returns the line with which it said why it could not. Raises _Cancelled."""
+    """Until the child has ended; returns why it could not, as it said or as its traceback is called. Raises _Cancelled."""
     lines: queue.Queue[bytes | None] = queue.Queue()
     threading.Thread(target=_read, args=(process.stderr, lines), daemon=True).start()
-    said = ""
+    said = broken = ""
     while True:
         try:
             line = lines.get(timeout=_LOOK_SECONDS)
@@ -227,12 +255,15 @@ def _follow(process: subprocess.Popen[bytes], work: _Work) -> str:
             continue
         if line is None:
             process.wait()
-            return said
+            return said or (broken and f"训练程序出错（{broken}）。请看内存、磁盘和程序版本。")
         text = line.decode("utf-8", "replace").strip()
         if text.startswith("fenban: "):
             said = text.removeprefix("fenban: ")
         elif step := _step(text):
             work.reach(step)
+        elif found := _EXCEPTION.match(text):
+            # Its name alone: what follows may hold anything.
+            broken = found[0]
 
 
 def _read(stream: IO[bytes] | None, lines: queue.Queue[bytes | None]) -> None:

@@ -50,7 +50,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A retraining as it stands. Moments are ISO 8601 in UTC, "" while there is none; `verdict` is what the gate said."""
+    """A retraining as it stands. Moments are ISO 8601 in UTC, "" while there is none; `verdict` is what the gate said,
+    `newest` the numbers of the latest decision, return, verdict on a link and undo that the run saw."""
 
     id: str = ""
     state: State = State.IDLE
@@ -62,6 +63,7 @@ class Run:
     version: str = ""
     parent: str = ""
     snapshot: str = ""
+    newest: str = ""
     verdict: dict[str, Any] | None = field(default=None)
 
     def reached(self, step: Step) -> Run:

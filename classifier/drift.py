@@ -7,8 +7,7 @@ reported only when it is both unlikely to be chance and large enough to matter:
 - a share against a share: Fisher's exact test (R. A. Fisher 1935), the tail of the hypergeometric distribution;
 - a distribution against a distribution: chi-square, cells with fewer than five expected petitions merged (Cochran 1954), and the
   population stability index Σ (p − q) ln(p / q), from 0.2 on (the usual rule for “shifted”, Siddiqi 2006);
-- mean share of unknown words: Welch's z;
-- intervals of a rate: Wilson (1927), which does not collapse at 0 or 1.
+- mean share of unknown words: Welch's z.
 
 Each of the six questions may raise a false alarm in at most LEVEL of the weeks; within a question the level is divided by the number
 of categories or units looked at (Bonferroni).
@@ -129,15 +128,6 @@ def pooled(samples: Iterable[Sample]) -> Sample:
         _pooled_rates([sample.corrections for sample in every]),
         _pooled_rates([sample.units for sample in every]),
     )
-
-
-def wilson(count: int, total: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95 % interval of a rate; (0, 1) when nothing was counted."""
-    if not total:
-        return 0.0, 1.0
-    rate, square = count / total, z * z / total
-    middle, half = rate + square / 2, z * float(np.sqrt(rate * (1 - rate) / total + square / (4 * total)))
-    return max((middle - half) / (1 + square), 0.0), min((middle + half) / (1 + square), 1.0)
 
 
 def stability_index(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:

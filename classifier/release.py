@@ -1,26 +1,38 @@
-"""Which version serves: promote and roll back, each after the bundle has been verified whole. Used alike by command line and API."""
+"""Which version serves: promote and roll back, each after the bundle has been verified whole. Used alike by command line and API.
+
+And what any version must answer before it serves, asked by the gate and by each process that loads one.
+"""
 
 from __future__ import annotations
 
+from functools import partial
+
 from classifier.bundle import load_bundle
 from classifier.errors import BundleTamperedError
-from classifier.registry import COMMAND_LINE, Registry
+from classifier.petition import Petition
+from classifier.registry import COMMAND_LINE, Move, Registry
+
+#: A petition with everything, one without a title, one that says nothing: a unit for each, or the model does not serve.
+SMOKE = (
+    Petition("smoke-1", "小区物业乱收费", "小区物业擅自提高物业费，业主多次反映没有结果，请有关部门处理。"),
+    Petition("smoke-2", "", "厂里三个月没有发工资，请帮忙追讨。"),
+    Petition("smoke-3", "", "12345"),
+)
 
 
-def promote(registry: Registry, version: str, by: str = COMMAND_LINE) -> None:
-    """Make `version` the active one.
+def promote(registry: Registry, version: str, by: str = COMMAND_LINE, expected: str = "") -> Move:
+    """Make `version` the active one, in place of `expected` where one is.
 
     Raises BundleMissingError, BundleTamperedError, BundleIncompatibleError when it does not load, BundleRefusedError when the gate refused
-    it; ACTIVE has not moved then.
+    it, ConflictError when another version than `expected` is active; ACTIVE has not moved then.
     """
     _verify(registry, version)
-    registry.promote(version, by)
+    return registry.promote(version, by, expected)
 
 
-def roll_back(registry: Registry, by: str = COMMAND_LINE) -> str:
-    """Make the version before the active one active again; returns it. Raises as `promote`, and then nothing has moved."""
-    _verify(registry, registry.previous())
-    return registry.rollback(by)
+def roll_back(registry: Registry, by: str = COMMAND_LINE, expected: str = "") -> Move:
+    """Make the version before the active one active again. Raises as `promote`, and then nothing has moved."""
+    return registry.rollback(by, expected, partial(_verify, registry))
 
 
 def _verify(registry: Registry, version: str) -> None:

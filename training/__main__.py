@@ -152,11 +152,14 @@ def _train(options: argparse.Namespace) -> None:
     snapshots = [path for path in options.labels if not path.is_file()]
     tables = [path for path in options.labels if path.is_file()]  # as fenban 0.1 exported them
     sources = Sources(options.corpora, (*options.data, *tables), seed=not options.no_seed)
+    if len(snapshots) > 1:
+        # Groups have other names in each: one petitioner could be on both sides of the test.
+        raise CorpusError("--labels 一次只能用一个快照：快照含全部认定，用最新导出的那个即可。")
     if snapshots and options.unlabelled:
         raise CorpusError("--labels 的快照和 --unlabelled 不能一起用。请分两次训练。")
     if snapshots:
         models = options.out if keeps_versions(options.out) else None
-        bundle, test_set = train_on_labels(sources, snapshots, models, RichProgress(), _note)
+        bundle, test_set = train_on_labels(sources, snapshots[0], models, RichProgress(), _note)
         if models:
             save_test_set(models, test_set)
     elif options.unlabelled:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
@@ -34,6 +35,7 @@ _FORMAT = 1
 TEST_SHARE = 0.2
 #: An office with fewer labels than this can spare none: all are learnt from, and the shipped gold set alone judges.
 FEWEST_LABELS = 100
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class Side(StrEnum):
@@ -61,6 +63,13 @@ class TestSet:
                     sides[member] = new
                 elif Side.TRAIN in known and sides[member] is Side.TEST:
                     sides[member] = Side.RETIRED
+        return TestSet(sides)
+
+    def joined(self, other: TestSet) -> TestSet:
+        """What two trainings that knew nothing of each other leave: a petition on which they differ is retired."""
+        sides = dict(self.sides)
+        for member, side in other.sides.items():
+            sides[member] = side if sides.get(member, side) is side else Side.RETIRED
         return TestSet(sides)
 
 
@@ -92,10 +101,12 @@ def load_test_set(models: Path) -> TestSet:
 
 
 def save_test_set(models: Path, test_set: TestSet) -> None:
+    """Write the state, joined with what another training may have written meanwhile. Raises CorpusError as `load_test_set`."""
+    test_set = load_test_set(models).joined(test_set)
     by_side = {
         side.value: sorted(member for member, on in test_set.sides.items() if on is side) for side in Side
     }
-    with replacing(models / STATE) as temporary:
+    with replacing(models / STATE, 0o600) as temporary:
         temporary.write_text(json.dumps({"format": _FORMAT, **by_side}) + "\n", encoding="utf-8")
 
 
@@ -162,3 +173,15 @@ def split_office(
     if not examples:
         raise CorpusError("标注快照里没有可学的认定。请先在工作台上认定一些信访件，再导出。")
     return Office(snapshot, tuple(examples), tuple(learnt), tuple(tested), sides, unusable)
+
+
+def newest(office: Office, most: int) -> list[Example]:
+    """At most so many of the examples: the latest decided, each where it was."""
+    if len(office.examples) <= most:
+        return list(office.examples)
+    order = sorted(
+        range(len(office.learnt)),
+        key=lambda place: office.learnt[place].decided_at or _LONG_AGO,
+        reverse=True,
+    )
+    return [office.examples[place] for place in sorted(order[:most])]

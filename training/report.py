@@ -18,12 +18,13 @@ import numpy as np
 from classifier.bundle import Bundle
 from classifier.category import Explainer, Span
 from classifier.errors import InputError
+from classifier.intervals import wilson
 from classifier.predict import predict
 from classifier.taxonomy import Taxonomy
 from training.evaluate import Evaluation, Ranking
 from training.metrics import Probabilities, coverage_at
 from training.report_charts import LEVELS, reliability_chart, risk_chart, side_by_side
-from training.tallies import FEW, Tally, confusion, tallies, wilson
+from training.tallies import FEW, Tally, confusion, tallies
 
 _CONFUSIONS, _WORST, _UNITS, _EXCERPT = 10, 20, 20, 160
 
@@ -100,7 +101,7 @@ def _headline(scored: Evaluation) -> Iterable[str]:
             yield _sentence("前三个建议单位里有对的", _of_100(figures["unit"]["top3"]), "件。", "")
         return
     finest, own = scored.rankings[0], figures["category"]
-    low, high = wilson(own["accuracy"], len(finest.rows))
+    low, high = wilson(int(finest.correct.sum()), len(finest.rows))
     sample = f"按{LEVELS[finest.level]}，{len(finest.rows)} 件。换一批同类信访件，大致在 {_of_100(low)} 到 {_of_100(high)} 件之间。"
     yield _sentence("每 100 件里，第一候选分对", _of_100(own["accuracy"]), "件。", sample)
     top3 = _of_100(own["top3"])

@@ -23,10 +23,11 @@ from training.corpus import load_seed, seed_examples
 from training.gate import Verdict, gate, load_policy, policy_json
 from training.links import OFFICE_WEIGHT, Pair, shown_and_right
 from training.noise import Finding, look_again
-from training.office import Office, Side, TestSet, load_test_set, save_test_set, split_office
+from training.office import Office, Side, TestSet, load_test_set, newest, save_test_set, split_office
 from training.publish import publish
 from training.scoring import Case, gold_cases, office_cases, score, speeds
 from training.snapshot import LabelledPetition, moment_of, read_snapshot
+from training.stream import STREAM_ROWS
 from training.train import OFFICE_WEIGHT as LABEL_WEIGHT
 from training.train import Progress, Reference, Sources, learn, load_reference, read_examples
 
@@ -76,9 +77,7 @@ def retrain(
     reference = load_reference(sources, progress)
     units = load_directory(directory, reference.taxonomy)
     office = _read_office(labels, reference, load_test_set(models), progress, note)
-    candidate = _with_lineage(
-        _taught(sources, reference, [office], progress, note), office, incumbent.version
-    )
+    candidate = _with_lineage(_taught(sources, reference, office, progress, note), office, incumbent.version)
 
     cases = [
         *office_cases(office.tested, reference.taxonomy, units),
@@ -110,6 +109,7 @@ def retrain(
     result = Retraining(candidate.version, incumbent.version, verdict, figures, findings)
     with progress.step("写入模型", None):
         save_test_set(models, office.sides)
+        registry.write_scorecards(candidate.version, {"candidate": new.to_json(), "incumbent": old.to_json()})
         registry.write_verdict(
             candidate.version,
             {
@@ -117,7 +117,6 @@ def retrain(
                 "snapshot": office.snapshot.sha256,
                 "policy": policy_json(policy),
                 "suspicious": [finding.to_json() for finding in findings],
-                "cards": {"candidate": new.to_json(), "incumbent": old.to_json()},
             },
         )
         publish(candidate, models, promote=False)
@@ -126,23 +125,20 @@ def retrain(
 
 def train_on_labels(
     sources: Sources,
-    snapshots: Sequence[Path],
+    labels: Path,
     models: Path | None,
     progress: Progress,
     note: Callable[[str], None] = lambda _: None,
 ) -> tuple[Bundle, TestSet]:
     """What `fenban train --labels` makes: a bundle nobody judged, and the state to save before it is published under `models`.
 
-    The office's frozen test set is kept back as in `retrain`; with `models` None, for a bundle outside a registry, all labels are learnt.
+    Of the snapshot `labels` the office's frozen test set is kept back as in `retrain`; with `models` None, for a bundle outside a
+    registry, all labels are learnt.
     """
     reference = load_reference(sources, progress)
     state = load_test_set(models) if models else TestSet()
-    offices = []
-    for folder in snapshots:
-        office = _read_office(folder, reference, state, progress, note, keep_back=models is not None)
-        offices.append(office)
-        state = office.sides
-    return _with_lineage(_taught(sources, reference, offices, progress, note), offices[-1], ""), state
+    office = _read_office(labels, reference, state, progress, note, keep_back=models is not None)
+    return _with_lineage(_taught(sources, reference, office, progress, note), office, ""), office.sides
 
 
 def _read_office(
@@ -168,14 +164,16 @@ def _read_office(
 def _taught(
     sources: Sources,
     reference: Reference,
-    offices: Sequence[Office],
+    office: Office,
     progress: Progress,
     note: Callable[[str], None],
 ) -> Bundle:
-    examples = [example for office in offices for example in office.examples]
-    pairs = tuple(pair for office in offices for pair in _pairs(office, Side.TRAIN))
+    # An office's labels are learnt in memory, the seed and calibration beside them, as `train` does with files up to this size.
+    examples = newest(office, STREAM_ROWS)
+    if len(examples) < len(office.examples):
+        note(f"认定有 {len(office.examples)} 件，多于一次能学的；只学最新的 {len(examples)} 件")
     return learn(
-        replace(sources, pairs=pairs),
+        replace(sources, pairs=tuple(_pairs(office, Side.TRAIN))),
         reference,
         read_examples(sources, reference, progress, note, examples),
         (),
@@ -226,15 +224,15 @@ def _names(taxonomy: Taxonomy) -> dict[str, str]:
 
 def _figures(new: Scorecard, old: Scorecard, office: Office, cases: Sequence[Case]) -> dict[str, Any]:
     """Every series: cases, right before and after. `newest`: the same of the latest of the office's cases."""
+    asked = {case.petition.id: case.name for case in cases if case.source == "office"}
     dated = sorted(
-        (case.petition.received_at, case.name)
-        for case in cases
-        if case.source == "office" and case.petition.received_at
+        (labelled.registered_at, asked[labelled.id]) for labelled in office.tested if labelled.id in asked
     )
     latest = {name for _, name in dated[len(dated) - round(_NEWEST * len(dated)) :]}
     return {
         "office": {
-            "learnt": len(office.learnt),
+            "learnt": min(len(office.learnt), STREAM_ROWS),
+            "too_old": max(len(office.learnt) - STREAM_ROWS, 0),
             "tested": len(office.tested),
             "retired": sum(side is Side.RETIRED for side in office.sides.sides.values()),
             "unusable": office.unusable,

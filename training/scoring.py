@@ -17,6 +17,7 @@ from classifier.directory import Directory
 from classifier.errors import FenbanError
 from classifier.petition import Petition, Petitioner, Triage
 from classifier.predict import Probabilities, predict
+from classifier.release import SMOKE
 from classifier.routing import Router
 from classifier.scorecard import Answer, Scorecard
 from classifier.taxonomy import Taxonomy
@@ -36,11 +37,6 @@ _PERSONS = (
     ("我叫王伟，男，汉族，1962年3月5日出生，籍贯河南省信阳市，联系电话13800001111，身份证号110101196203051233。", Petitioner("王伟", "110101196203051233", "13800001111", "某县某镇某村")),
     ("我叫阿依古丽，女，维吾尔族，1991年11月20日出生，籍贯新疆喀什，联系电话15900002222，身份证号650102199111202263。", Petitioner("阿依古丽", "650102199111202263", "15900002222", "某市某街道")),
 )  # fmt: skip
-_SMOKE = (
-    Petition("smoke-1", "小区物业乱收费", "小区物业擅自提高物业费，业主多次反映没有结果，请有关部门处理。"),
-    Petition("smoke-2", "", "厂里三个月没有发工资，请帮忙追讨。"),
-    Petition("smoke-3", "", "12345"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +192,7 @@ def _gist(triage: Triage) -> tuple[object, ...]:
 def passes_smoke(bundle: Bundle, router: Router) -> bool:
     """Whether the petitions any model must answer get a unit each."""
     try:
-        readings = [read(petition, bundle.tokeniser, _NO_SECRET) for petition in _SMOKE]
+        readings = [read(petition, bundle.tokeniser, _NO_SECRET) for petition in SMOKE]
         return all(item.triage.units for item in triage_each(readings, bundle, None, router))
     except (FenbanError, ValueError, IndexError, KeyError):
         return False

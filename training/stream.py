@@ -32,7 +32,7 @@ from classifier.category import LinearModel
 from classifier.errors import CorpusError, InputError
 from classifier.features import Vectoriser
 from classifier.links.terms import shingles
-from classifier.petition import Petition
+from classifier.petition import Kind, Petition
 from classifier.records import Reject, count_rows, petitions, read_records
 from classifier.taxonomy import Taxonomy
 from classifier.tokenise import Tokeniser
@@ -61,7 +61,8 @@ Step = Callable[[str, int | None], AbstractContextManager[Callable[[], None]]]
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """What was learnt from `rows` labelled rows; `counts` has how often each label occurs in them and the seed.
+    """What was learnt from `rows` labelled rows; `counts` has how often each label occurs in them and the seed, units
+    without accusations: every reader of a suggestion sees how many cases a unit had.
 
     `heads` holds for category, kind and unit the model with its held-out scores, and the labels of the rows these are of; None where
     fewer than two labels occur.
@@ -128,6 +129,7 @@ def learn_in_batches(
     for learner in learners.values():
         learner.learn(replay)
     heads = {name: learners[name].finish(held_texts) if name in learners else None for name in _HEADS}
+    counts["unit"].subtract(survey.accusations)
     return Streamed(
         vectoriser, heads, survey.rows, {name: dict(sorted(found.items())) for name, found in counts.items()}
     )
@@ -135,10 +137,12 @@ def learn_in_batches(
 
 @dataclass(slots=True)
 class _Survey:
-    """The first pass: how many labelled rows, each label's count, and a uniform sample of the rows in random order."""
+    """The first pass: how many labelled rows, each label's count, each unit's accusations, and a uniform sample of the rows in random
+    order."""
 
     rows: int
     counts: dict[str, Counter[str]]
+    accusations: Counter[str]
     sample: list[tuple[Petition, Example]]
 
 
@@ -149,7 +153,7 @@ def _survey(
     step: Step,
     note: Callable[[str], None],
 ) -> _Survey:
-    found = _Survey(0, {name: Counter() for name in _HEADS}, [])
+    found = _Survey(0, {name: Counter() for name in _HEADS}, Counter(), [])
     for path in paths:
         before, rejects, first = found.rows, 0, ""
         with step(f"抽样 {path.name}", count_rows(path)) as tick:
@@ -166,6 +170,8 @@ def _survey(
                 for name in _HEADS:
                     if label := _label(labels, name):
                         found.counts[name][label] += 1
+                if labels.kind == Kind.ACCUSATION and labels.unit:
+                    found.accusations[labels.unit] += 1
                 # Algorithm R (Vitter 1985): each row so far is in the sample with the same probability.
                 if len(found.sample) < SAMPLE_ROWS:
                     found.sample.append(item)

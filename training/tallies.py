@@ -86,10 +86,3 @@ def tallies(truth: Sequence[str], said: Sequence[str]) -> list[Tally]:
     right = Counter(t for t, s in zip(truth, said, strict=True) if t == s)
     order = sorted(counts, key=lambda name: (-counts[name], name))
     return [Tally(name, counts[name], suggested[name], right[name]) for name in order]
-
-
-def wilson(right: float, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share `right` seen in `n` petitions (Wilson 1927)."""
-    z = 1.96
-    middle, half = right + z * z / (2 * n), z * np.sqrt(right * (1 - right) / n + z * z / (4 * n * n))
-    return float((middle - half) / (1 + z * z / n)), float((middle + half) / (1 + z * z / n))

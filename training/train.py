@@ -19,6 +19,7 @@ from classifier.category import LinearModel, level1
 from classifier.errors import CorpusError
 from classifier.features import Document, Vectoriser
 from classifier.lexicon import Lexicon, load_lexicon
+from classifier.petition import Kind
 from classifier.taxonomy import Taxonomy, load_taxonomy
 from classifier.tokenise import Tokeniser
 from training.corpus import Example, count_by, load_labelled, load_seed, seed_examples, term_examples
@@ -373,8 +374,14 @@ def _counts(examples: Sequence[Example]) -> dict[str, Any]:
         "term_lists": sum(example.is_terms for example in examples),
         "categories": count_by([e for e in examples if not e.is_guess], "category"),
         "kinds": count_by(examples, "kind"),
-        "units": count_by(examples, "unit"),
+        "units": _units(examples),
     }
+
+
+def _units(examples: Sequence[Example]) -> dict[str, int]:
+    """Cases of each unit without accusations: every reader of a suggestion sees them. A unit that had nothing else is named with none."""
+    named = dict.fromkeys(count_by(examples, "unit"), 0)
+    return named | count_by([e for e in examples if e.kind != Kind.ACCUSATION], "unit")
 
 
 def _report(

@@ -23,11 +23,11 @@ def get_models(service: ServiceDep, _: Auditor) -> ModelsOut:
 @router.get("/health", summary="模型还合不合用：近来的来件变了没有")
 def get_health(
     service: ServiceDep,
-    viewer: Auditor,
+    _: Auditor,
     weeks: Annotated[int, Query(ge=1, le=26, description="看最近几个七天")] = 8,
 ) -> ModelsHealthOut:
-    """学过本单位认定的模型与训练时比，否则与本单位此前几周比；件数太少时不作判断。"""
-    return ModelsHealthOut.model_validate(health(service, viewer, weeks))
+    """学过本单位认定的模型与训练时比，否则与本单位此前几周比；件数太少时不作判断。不含检举控告件。"""
+    return ModelsHealthOut.model_validate(health(service, weeks))
 
 
 @router.get("/diff", summary="从一个版本换到另一个，哪些分类变好变差，哪些件的回答变了")
@@ -42,9 +42,14 @@ def get_diff(
 
 
 @router.post("/rollback", summary="退回上一个启用的版本")
-def post_rollback(service: ServiceDep, _: Admin, user: CurrentUser) -> PromotionOut:
+def post_rollback(
+    service: ServiceDep,
+    _: Admin,
+    user: CurrentUser,
+    expected: Annotated[str, Query(description="要退掉的版本；别人已经换过时不动，答 409")] = "",
+) -> PromotionOut:
     """各进程几秒之内换上。"""
-    return PromotionOut.model_validate(asdict(rollback(service.settings, user.name)))
+    return PromotionOut.model_validate(asdict(rollback(service.settings, user.name, expected)))
 
 
 @router.get("/{version}", summary="一个版本的训练报告和检验结论")

@@ -9,6 +9,9 @@ from api.schemas import CategoryNodeOut, ModelOut, TaxonomyOut, UnitOut, UnitsOu
 
 router = APIRouter(prefix="/v1", tags=["基础数据"])
 
+# Of the training report, what everybody may read.
+_FIGURES = ("seed", "category", "kind", "unit", "links")
+
 
 @router.get("/taxonomy", summary="内容分类")
 def get_taxonomy(service: ServiceDep, _: Anyone) -> TaxonomyOut:
@@ -35,5 +38,8 @@ def get_units(service: ServiceDep, _: Anyone) -> UnitsOut:
 
 @router.get("/models/active", summary="正在使用的模型")
 def get_active_model(service: ServiceDep, _: Anyone) -> ModelOut:
+    """检验数字；完整的训练报告在 /v1/models/{version}，只给管理员和督查。"""
     bundle = service.live.engine().bundle
-    return ModelOut(version=bundle.version, threshold=bundle.threshold, report=bundle.report)
+    # Counts by category, kind and unit would tell every reader how many accusations there are.
+    report = {name: bundle.report[name] for name in _FIGURES if name in bundle.report}
+    return ModelOut(version=bundle.version, threshold=bundle.threshold, report=report)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, or_, select
@@ -56,8 +57,10 @@ def verdicts(connection: Connection) -> list[dict[str, Any]]:
     return [latest[ends] for ends in sorted(latest)]
 
 
-def labelled(connection: Connection, linked: set[str]) -> Iterator[RowMapping]:
-    """Each petition with a decision in force or among `linked`, with that decision and the suggestion of intake, in order of intake."""
+def labelled(connection: Connection, linked: set[str]) -> Generator[RowMapping]:
+    """Each petition with a decision in force or among `linked`, with that decision and the suggestion of intake, in order of intake.
+
+    To be closed by who stops before the end: the rows come through a cursor of the server's."""
     first = (
         select(suggestions.c.petition_id, func.min(suggestions.c.id).label("id"))
         .group_by(suggestions.c.petition_id)
@@ -90,9 +93,9 @@ def labelled(connection: Connection, linked: set[str]) -> Iterator[RowMapping]:
         .where(or_(petitions.c.decision_id.is_not(None), petitions.c.id.in_(_linked())))
         .order_by(petitions.c.seq)
     )
-    rows = connection.execution_options(yield_per=_CHUNK).execute(query).mappings()
-    # A verdict that was taken back leaves its petitions in the query, not in the snapshot.
-    return (row for row in rows if row["decision_id"] is not None or row["id"] in linked)
+    with closing(connection.execution_options(yield_per=_CHUNK).execute(query)) as rows:
+        # A verdict that was taken back leaves its petitions in the query, not in the snapshot.
+        yield from (row for row in rows.mappings() if row["decision_id"] is not None or row["id"] in linked)
 
 
 def _linked() -> Any:

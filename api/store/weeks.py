@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, RowMapping, and_, func, select
+from sqlalchemy import Connection, RowMapping, and_, exists, func, select
 
 from api.store.arrivals import Span
 from api.store.firewall import visible
-from api.store.tables import decisions, petitions, suggestions
+from api.store.tables import decisions, petitions, returns, suggestions
+from api.store.undos import stands
 
 
 def category_counts(connection: Connection, span: Span) -> dict[str, int]:
@@ -29,27 +30,35 @@ def answers_in(connection: Connection, span: Span, most: int) -> Iterator[RowMap
         .correlate(petitions)
         .scalar_subquery()
     )
+    # Chosen by id alone, or the database sorts the texts of the whole span.
+    chosen = select(petitions.c.id).where(span.of()).order_by(petitions.c.id).limit(most).subquery()
     query = (
         select(petitions.c.title, petitions.c.text, suggestions.c.answer, suggestions.c.model_version)
+        .join(chosen, chosen.c.id == petitions.c.id)
         .join(suggestions, suggestions.c.id == first)
-        .where(span.of())
         .order_by(petitions.c.id)
-        .limit(most)
     )
     yield from connection.execution_options(yield_per=200).execute(query).mappings()
 
 
 def decided_in(connection: Connection, span: Span, version: str, most: int) -> Iterator[RowMapping]:
-    """At most `most` petitions decided on within the span, whenever they came in: the last decision of the span, and the suggestion of
-    the model `version` that it answers."""
+    """At most `most` petitions decided on within the span, whenever they came in: the last decision of the span that was not taken back,
+    and the suggestion of the model `version` that it answers; `returned`: whether the unit sent that decision back."""
     latest = (
         select(decisions.c.petition_id, func.max(decisions.c.id).label("id"))
-        .where(decisions.c.created_at >= span.since, decisions.c.created_at < span.until)
+        .where(decisions.c.created_at >= span.since, decisions.c.created_at < span.until, stands(decisions))
         .group_by(decisions.c.petition_id)
         .subquery()
     )
+    returned = (
+        exists()
+        # The petition for its index.
+        .where(returns.c.petition_id == decisions.c.petition_id, returns.c.decision_id == decisions.c.id)
+        .where(stands(returns))
+        .correlate(decisions)
+    )
     query = (
-        select(decisions.c.category, decisions.c.unit, suggestions.c.answer)
+        select(decisions.c.category, decisions.c.unit, returned.label("returned"), suggestions.c.answer)
         .join(latest, latest.c.id == decisions.c.id)
         .join(
             suggestions,

@@ -12,9 +12,8 @@ import pytest
 from sqlalchemy import insert, select
 
 from api.drift import health, in_words
-from api.store.firewall import PRINTED
 from api.store.petitions import new_id, now
-from api.store.tables import decisions, petitions, suggestions, users
+from api.store.tables import decisions, petitions, returns, suggestions, undos, users
 from classifier.drift import in_bins
 
 _UNTIL = now()
@@ -83,8 +82,8 @@ def fill(service):
 
 
 @pytest.fixture
-def look(service, administrator):
-    return lambda **options: health(service, administrator, until=_UNTIL, **options)
+def look(service):
+    return lambda **options: health(service, until=_UNTIL, **options)
 
 
 def _kinds(found):
@@ -162,17 +161,44 @@ def test_an_empty_database(look):
     }
 
 
-def test_accusations_count_for_those_only_who_may_see_them(fill, look, service):
+def test_accusations_do_not_count(fill, look):
+    """As they do not in the training report."""
     fill(0, 100)
     fill(0, 40, mix={"1502": 1.0}, kind=_ACCUSATION)
-    assert look()["weeks"][0]["petitions"] == 140
-    printed = health(service, PRINTED, until=_UNTIL)
-    assert printed["weeks"][0]["petitions"] == 100
-    assert {one["key"]: one["decided"] for one in printed["corrections"]}["1502"] == 5
-    assert {one["key"]: one["decided"] for one in look()["corrections"]}["1502"] == 45
+    found = look()
+    assert found["weeks"][0]["petitions"] == 100
+    assert {one["key"]: one["decided"] for one in found["corrections"]}["1502"] == 5
 
 
-def test_against_training_once_the_office_has_taught(fill, look, service, administrator):
+def test_a_decision_that_was_taken_back_is_no_correction(fill, look, service):
+    fill(0, 40, changed=1.0)
+    assert look()["weeks"][0]["changed"] > 30
+    with service.store.write() as connection:
+        rows = connection.execute(select(decisions.c.id, decisions.c.petition_id, decisions.c.user_id))
+        taken = [row._asdict() for row in rows]
+        connection.execute(
+            insert(undos),
+            [
+                {"decision_id": row.pop("id"), "reason": "", "role": "admin", "created_at": now()} | row
+                for row in taken
+            ],
+        )
+    assert look()["weeks"][0]["decided"] == 0
+
+
+def test_a_unit_that_sent_it_back_was_no_right_suggestion(fill, look, service):
+    fill(0, 40)
+    assert [one["changed"] for one in look()["unit_corrections"]] == [0]
+    with service.store.write() as connection:
+        rows = connection.execute(
+            select(decisions.c.id.label("decision_id"), decisions.c.petition_id, decisions.c.user_id)
+        )
+        said = {"unit": "ecology", "reason": "", "role": "reviewer", "late": False, "created_at": now()}
+        connection.execute(insert(returns), [row._asdict() | said for row in rows][:10])
+    assert [(one["decided"], one["changed"]) for one in look()["unit_corrections"]] == [(40, 10)]
+
+
+def test_against_training_once_the_office_has_taught(fill, look, service):
     """The same weeks, all alike, against a report that knew another mix."""
     for week in range(4):
         fill(week, 200)
@@ -186,13 +212,13 @@ def test_against_training_once_the_office_has_taught(fill, look, service, admini
     }
     bundle = replace(engine.bundle, report=engine.bundle.report | {"reference": learnt})
     taught = replace(service, live=SimpleNamespace(engine=lambda: replace(engine, bundle=bundle)))
-    found = health(taught, administrator, until=_UNTIL)
+    found = health(taught, until=_UNTIL)
     assert found["against"] == "training"
     assert ("category", "1502") in _kinds(found)
     assert "训练时" in found["findings"][0]["text"]
     seed_only = replace(bundle, report=bundle.report | {"reference": learnt | {"office": False}})
     service = replace(service, live=SimpleNamespace(engine=lambda: replace(engine, bundle=seed_only)))
-    assert health(service, administrator, until=_UNTIL)["findings"] == []
+    assert health(service, until=_UNTIL)["findings"] == []
 
 
 def test_over_http(fill, http):

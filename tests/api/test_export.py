@@ -95,6 +95,7 @@ def test_shape_of_a_snapshot(http, service, letter, snapshot):
     }
     assert re.fullmatch("[0-9a-f]{32}", rows[0]["petitioner_group"])
     assert (rows[1]["unit"], rows[1]["petitioner_group"]) == ("生态环境局", "")
+    assert rows[1]["received_at"] == "", "the letter does not say"
     for row in rows:
         for name in ("registered_at", "decided_at"):
             assert datetime.fromisoformat(row[name]).utcoffset() is not None

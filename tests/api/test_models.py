@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from api.live import Live
-from api.models import history
+from api.model_diff import Difference
 from classifier.bundle import Bundle, save_bundle
 from classifier.registry import Registry
 
@@ -63,6 +63,16 @@ def test_one_version_whole(http, registry, bundle):
     assert http.get("/v1/models/v1").json()["verdict"] is None
 
 
+def test_two_comparisons_at_once_are_one_too_many(http, registry, monkeypatch):
+    def ask_again(*_):
+        assert http.outcome(http.get("/v1/models/diff?before=v1&after=v2")) == (409, "already-running")
+        return Difference("v1", "v2", {}, (), 0, ())
+
+    monkeypatch.setattr("api.models.difference", ask_again)
+    for _ in range(2):
+        assert http.get("/v1/models/diff?before=v1&after=v2").status_code == 200
+
+
 def test_what_cannot_be_done_changes_nothing(http, registry):
     assert http.outcome(http.post("/v1/models/rollback")) == (409, "conflict")
     for name in ("v3", "..", "verdicts", "x" * 100):
@@ -73,7 +83,7 @@ def test_what_cannot_be_done_changes_nothing(http, registry):
     (registry.root / "v2" / "taxonomy.csv").write_text("x")
     assert http.outcome(http.post("/v1/models/v2/promote")) == (503, "bundle-tampered")
     assert registry.active().name == "v1"
-    assert [move.version for move in history(registry)] == ["v1"]
+    assert [move.version for move in registry.history()] == ["v1"]
 
 
 def test_a_rollback_to_what_no_longer_loads_stays_where_it_is(http, registry):
@@ -81,6 +91,13 @@ def test_a_rollback_to_what_no_longer_loads_stays_where_it_is(http, registry):
     (registry.root / "v1" / "taxonomy.csv").write_text("x")
     assert http.outcome(http.post("/v1/models/rollback")) == (503, "bundle-tampered")
     assert registry.active().name == "v2"
+
+
+def test_two_administrators_who_go_back_at_once_go_back_once(http, registry):
+    http.post("/v1/models/v2/promote")
+    assert http.post("/v1/models/rollback?expected=v2").json()["version"] == "v1"
+    assert http.outcome(http.post("/v1/models/rollback?expected=v2")) == (409, "conflict")
+    assert registry.active().name == "v1"
 
 
 def test_a_broken_version_has_its_line_and_a_torn_record_is_passed_over(http, registry):

@@ -21,11 +21,19 @@ def test_taxonomy_units_and_model_are_the_engines_own(http, service):
     assert {u["id"]: u["name"] for u in units["units"]} == {
         u.id: u.name for u in engine.router.directory.units.values()
     }
-    assert http.get("/v1/models/active").json() == {
-        "version": engine.bundle.version,
-        "threshold": engine.bundle.threshold,
-        "report": engine.bundle.report,
+    active = http.get("/v1/models/active", "unit").json()
+    assert (active["version"], active["threshold"]) == (engine.bundle.version, engine.bundle.threshold)
+
+
+def test_the_active_model_does_not_tell_how_many_accusations_there_are(http, service):
+    """Its figures go to everybody; the counts of its training do not."""
+    whole = service.live.engine().bundle.report
+    found = http.get("/v1/models/active", "unit").json()["report"]
+    assert found == {
+        name: whole[name] for name in ("seed", "category", "kind", "unit", "links") if name in whole
     }
+    assert "检举控告" in str(whole)
+    assert "检举控告" not in str(found)
 
 
 def test_probes(http, service):

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from api.export import write_snapshot
 from api.retrain import retrain, start
 from api.run_state import Run, RunState, State, Step
+from classifier.bundle import save_bundle
 from classifier.errors import AlreadyRunningError, ConflictError
 from classifier.registry import Registry
 
@@ -68,7 +70,7 @@ def _until(condition):
 
 def _clean(settings, files):
     """Nothing of a run is left but its state, its log and its lock, which is free."""
-    assert list(settings.data_dir.glob("retrain-*")) == []
+    assert list(settings.data_dir.glob(".fenban-retrain-*")) == []
     assert not files.is_held()
     assert Registry(settings.models).active().name == Registry(settings.models).versions()[0]
 
@@ -79,6 +81,7 @@ def _clean(settings, files):
         ("passes", State.PASSED, "m1 通过检验"),
         ("fails", State.REFUSED, "差 9 个百分点"),
         ("broken", State.FAILED, "快照与清单不符。"),
+        ("crashes", State.FAILED, "（MemoryError）"),
     ],
 )
 def test_a_run_ends_as_training_says(service, settings, files, decided, stand_in, how, state, words):
@@ -98,6 +101,16 @@ def test_a_run_ends_as_training_says(service, settings, files, decided, stand_in
     _clean(settings, files)
 
 
+def test_the_locale_does_not_matter(service, decided, stand_in, monkeypatch):
+    """An old machine's: what training writes is read as UTF-8 all the same."""
+    for name, value in (("LC_ALL", "C"), ("PYTHONUTF8", "0"), ("PYTHONCOERCECLOCALE", "0")):
+        monkeypatch.setenv(name, value)
+    stand_in("fails")
+    done = retrain(service, _no)
+    assert (done.state, [step.step for step in done.steps]) == (State.REFUSED, ["导出认定", "训练内容分类"])
+    assert done.verdict["reasons"][0] in done.message
+
+
 def test_nothing_new_is_said_and_not_trained_on(service, http, decided, stand_in, files):
     assert retrain(service, _no).state is State.PASSED
     again = retrain(service, _no)
@@ -114,17 +127,52 @@ def test_nothing_new_is_said_and_not_trained_on(service, http, decided, stand_in
     )
 
 
+def test_nothing_new_is_seen_without_an_export(service, decided, stand_in, monkeypatch):
+    retrain(service, _no)
+    monkeypatch.setattr("api.retrain.write_snapshot", None)
+    assert retrain(service, _no).state is State.NOTHING
+
+
+def test_a_wish_to_end_is_heard_during_the_export(service, settings, files, decided, stand_in, monkeypatch):
+    real = write_snapshot
+
+    def export(*arguments):
+        files.cancel()
+        return real(*arguments)
+
+    monkeypatch.setattr("api.retrain.write_snapshot", export)
+    done = retrain(service, _no)
+    assert (done.state, [step.step for step in done.steps]) == (State.CANCELLED, ["导出认定"])
+    _clean(settings, files)
+
+
+def test_a_run_that_cannot_open_the_store_says_why(settings, files, decided):
+    """Begun over HTTP: nobody reads what it prints."""
+    with files.held():
+        files.write(Run(id="1", state=State.RUNNING))
+        nobody = {"database_url": "postgresql+psycopg://nobody@127.0.0.1:1/nothing"}
+        process = _command(settings.model_copy(update=nobody), "--run", "1")
+        process.communicate(timeout=_SECONDS)
+    found = files.read()
+    assert found.state is State.FAILED
+    assert "数据库" in found.message
+
+
 def test_no_decision_at_all(service, stand_in):
     done = retrain(service, _no)
     assert done.state is State.NOTHING
     assert "还没有人的认定" in done.message
 
 
-def test_promotion_only_when_asked_for_and_passed(service, settings, decided, stand_in):
-    other = settings.models / "m1"
-    shutil.copytree(Registry(settings.models).active(), other)
+def test_promotion_only_when_asked_for_and_passed(service, settings, bundle, decided, stand_in):
+    save_bundle(bundle, settings.models / "m1", "m1")
     stand_in("fails")
     retrain(service, _no, promoting=True)
+    assert Registry(settings.models).active().name != "m1"
+    (settings.models / "retrain.json").unlink()
+    stand_in("overtaken")  # judged against a version that serves no longer
+    done = retrain(service, _no, promoting=True)
+    assert (done.state, "没有自动启用" in done.message, done.parent) == (State.PASSED, True, "m0")
     assert Registry(settings.models).active().name != "m1"
     (settings.models / "retrain.json").unlink()
     stand_in("passes")
@@ -179,7 +227,7 @@ def test_a_killed_run_is_recognised_and_leaves_nothing_behind(http, settings, fi
     process.communicate()
     found = http.get("/v1/retrain").json()
     assert (found["state"], "中途没有了" in found["message"]) == ("failed", True)
-    assert list(settings.data_dir.glob("retrain-*"))
+    assert list(settings.data_dir.glob(".fenban-retrain-*"))
     stand_in("passes")
     assert http.post("/v1/retrain").status_code == 202
     assert _until(lambda: _state(http) != "running" and _state(http)) == "passed"

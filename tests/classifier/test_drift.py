@@ -20,7 +20,6 @@ from classifier.drift import (
     mean_of_bins,
     pooled,
     stability_index,
-    wilson,
 )
 
 _SHARES = np.array([0.3, 0.2, 0.15, 0.1, 0.08, 0.06, 0.05, 0.03, 0.02, 0.01])
@@ -109,25 +108,6 @@ def test_the_exact_test_is_the_sum_it_says(k, rest, c, others):
     every = comb(n + m, n)
     tail = sum(comb(k + c, i) * comb(n + m - k - c, n - i) for i in range(k, min(k + c, n) + 1))
     assert at_least(k, n, c, m) == pytest.approx(tail / every)
-
-
-@given(st.integers(0, 500), st.integers(0, 500))
-def test_an_interval_holds_its_rate_and_stays_within_bounds(count, rest):
-    low, high = wilson(count, count + rest)
-    assert 0 <= low <= high <= 1
-    if count + rest:
-        assert low - 1e-9 <= count / (count + rest) <= high + 1e-9
-        assert low < high
-
-
-def test_wilson_as_published():
-    # Newcombe, Statistics in Medicine 17 (1998), table I: 81 of 263, 15 of 148, 0 of 20.
-    for count, total, expected in (
-        (81, 263, (0.2553, 0.3662)),
-        (15, 148, (0.0624, 0.1605)),
-        (0, 20, (0, 0.1611)),
-    ):
-        assert wilson(count, total) == pytest.approx(expected, abs=2e-4)
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=1, max_size=12))

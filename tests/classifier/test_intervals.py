@@ -31,3 +31,13 @@ def test_it_holds_the_share_and_stays_a_share(counts):
 
 def test_without_a_case_nothing_is_known():
     assert wilson(0, 0) == (0, 1)
+
+
+def test_as_published():
+    # Newcombe, Statistics in Medicine 17 (1998), table I: 81 of 263, 15 of 148, 0 of 20.
+    for count, total, expected in (
+        (81, 263, (0.2553, 0.3662)),
+        (15, 148, (0.0624, 0.1605)),
+        (0, 20, (0, 0.1611)),
+    ):
+        assert wilson(count, total) == pytest.approx(expected, abs=2e-4)

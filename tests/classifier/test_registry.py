@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from classifier import release
 from classifier.bundle import Bundle, load_bundle, save_bundle
-from classifier.errors import BundleError, BundleMissingError, BundleRefusedError, BundleTamperedError
-from classifier.registry import MANIFEST, Registry, manifest_digest, publishing, replacing
+from classifier.errors import (
+    BundleError,
+    BundleMissingError,
+    BundleRefusedError,
+    BundleTamperedError,
+    ConflictError,
+)
+from classifier.registry import COMMAND_LINE, MANIFEST, Registry, manifest_digest, publishing, replacing
 from training.publish import publish
 
 
@@ -51,16 +60,16 @@ def test_promote_and_roll_back(two: Registry, bundle: Bundle) -> None:
     assert two.versions() == sorted([bundle.version, "second"])
     two.promote("second")
     assert load_bundle(two.active()).version == "second"
-    assert two.rollback() == bundle.version
+    assert two.rollback().version == bundle.version
     assert two.active().name == bundle.version
-    assert two.rollback() == "second"
+    assert two.rollback().version == "second"
     assert two.active().name == "second"
 
 
 def test_promoting_the_active_version_again_keeps_the_way_back(two: Registry, bundle: Bundle) -> None:
     two.promote("second")
     two.promote("second")
-    assert two.rollback() == bundle.version
+    assert two.rollback().version == bundle.version
 
 
 def test_a_registry_with_one_version_has_no_way_back(registry: Registry) -> None:
@@ -201,7 +210,7 @@ def test_killed_between_publishing_and_pointing(
     _assert_as_before(registry, bundle.version)
     assert publish(_renamed(bundle), registry.root, promote=True).active
     assert registry.active().name == "new"
-    assert registry.rollback() == bundle.version
+    assert registry.rollback().version == bundle.version
 
 
 def test_killed_while_rolling_back(two: Registry, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +224,7 @@ def test_killed_while_rolling_back(two: Registry, bundle: Bundle, monkeypatch: p
         two.rollback()
     monkeypatch.undo()
     _assert_as_before(two, "second")
-    assert two.rollback() == bundle.version
+    assert two.rollback().version == bundle.version
 
 
 def test_what_was_written_badly_never_becomes_active(
@@ -310,10 +319,10 @@ def test_every_move_is_on_record(two: Registry, bundle: Bundle) -> None:
     with (two.root / "HISTORY").open("ab") as file:
         file.write(b'{"at": "torn')  # power cut
     release.promote(two, "second", by="retrain --promote")
-    moves = [(move["from"], move["to"], move["by"]) for move in two.history()[before:]]
+    moves = [(move.before, move.version, move.by) for move in two.history()[before:]]
     assert moves == [
-        (first, "second", "promote"),
-        ("second", first, "rollback"),
+        (first, "second", COMMAND_LINE),
+        ("second", first, COMMAND_LINE),
         (first, "second", "retrain --promote"),
     ]
 
@@ -386,22 +395,29 @@ def test_pruning_leaves_what_one_could_want_back(registry: Registry, bundle: Bun
         report = {**bundle.report, "lineage": {"parent": parent}}
         save_bundle(replace(bundle, report=report), registry.root / version, version)
         registry.write_verdict(version, {"passed": True})
+        registry.write_scorecards(version, {"candidate": {}})
         os.utime(registry.root / version / MANIFEST, (10**9 + age, 10**9 + age))
     os.utime(registry.root / first / MANIFEST, (10**9 - 1, 10**9 - 1))
     registry.promote("v3")
     registry.promote("v4")
-    left = registry.root / ".v9.killed"
+    left = registry.root / ".v9.a1b2c3_d"
     left.mkdir()
-    os.utime(left, (10**9, 10**9))
-    young = registry.root / ".v8.writing"
+    half = registry.root / "verdicts" / ".v9.json.a1b2c3_d"
+    others = registry.root / ".gitignore"
+    for file in (half, others):
+        file.touch()
+    for path in (left, half, others):
+        os.utime(path, (10**9, 10**9))
+    young = registry.root / ".v8.a1b2c3_d"
     young.mkdir()
     # The youngest, the active one, the one before it, and their parents.
     assert registry.prune(1) == sorted([first, "v1"])
     assert registry.versions() == ["v2", "v3", "v4", "v5"]
-    assert sorted(p.stem for p in (registry.root / "verdicts").iterdir()) == ["v2", "v3", "v4", "v5"]
-    assert (left.exists(), young.exists()) == (False, True)
+    for folder in ("verdicts", "scorecards"):
+        assert sorted(p.stem for p in (registry.root / folder).iterdir()) == ["v2", "v3", "v4", "v5"]
+    assert (left.exists(), young.exists(), others.exists()) == (False, True, True)
     assert registry.prune(1) == []
-    assert registry.rollback() == "v3"
+    assert registry.rollback().version == "v3"
     assert registry.lineage("v3") == {"parent": "v2"}
     assert registry.lineage("nothing") == {}
 
@@ -411,3 +427,50 @@ def test_a_pointer_that_is_broken_protects_everything_it_could_mean(two: Registr
     with pytest.raises(BundleTamperedError, match="ACTIVE"):
         two.prune(1)
     assert set(two.versions()) == {"second", bundle.version}
+
+
+def test_of_two_who_go_back_from_the_same_version_the_second_stays(two: Registry, bundle: Bundle) -> None:
+    two.promote("second")
+    assert release.roll_back(two, expected="second").version == bundle.version
+    with pytest.raises(ConflictError, match="已不是 second"):
+        release.roll_back(two, expected="second")
+    with pytest.raises(ConflictError):
+        release.promote(two, "second", expected="second")
+    assert two.active().name == bundle.version
+
+
+def test_pointers_that_name_the_same_version_are_no_way_back(two: Registry) -> None:
+    """As a process killed between the two leaves them."""
+    two.promote("second")
+    shutil.copy(two.root / "ACTIVE", two.root / "PREVIOUS")
+    with pytest.raises(BundleMissingError, match="没有可以退回"):
+        two.rollback()
+    assert two.active().name == "second"
+
+
+def test_pointers_move_one_process_at_a_time(two: Registry) -> None:
+    descriptor = os.open(two.root / "registry.lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    moving = [
+        threading.Thread(target=move) for move in (partial(two.promote, "second"), partial(two.prune, 1))
+    ]
+    for thread in moving:
+        thread.start()
+    before = two.active().name
+    moving[0].join(0.2)
+    assert all(thread.is_alive() for thread in moving)
+    assert two.active().name == before
+    os.close(descriptor)
+    for thread in moving:
+        thread.join(10)
+    assert two.active().name == "second"
+
+
+def test_a_history_that_cannot_be_written_does_not_make_a_move_look_undone(
+    two: Registry, bundle: Bundle
+) -> None:
+    (two.root / "HISTORY").unlink()
+    (two.root / "HISTORY").mkdir()
+    move = release.promote(two, "second", by="admin")
+    assert (move.version, move.before, move.by) == ("second", bundle.version, "admin")
+    assert two.active().name == "second"

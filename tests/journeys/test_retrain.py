@@ -89,7 +89,7 @@ def test_the_loop(fenban, own_models: Path, retrain, write_snapshot, bicycle_let
     assert registry.lineage(version)["snapshot"]
     fenban("models", "rollback", models=own_models)
     assert _answer(fenban, own_models, text) == before
-    assert [move["action"] for move in registry.history()][-2:] == ["promote", "rollback"]
+    assert [move.action for move in registry.history()][-2:] == ["promote", "rollback"]
     assert "没有可删除的版本" in fenban("models", "prune", "--keep", "1", models=own_models).text
 
 

@@ -19,6 +19,7 @@ from training.office import (
     Side,
     TestSet,
     load_test_set,
+    newest,
     save_test_set,
     split_office,
 )
@@ -96,6 +97,18 @@ def test_the_state_comes_back_and_a_damaged_one_is_not_forgotten(tmp_path: Path)
             load_test_set(tmp_path)
 
 
+def test_what_two_trainings_saved_at_once_is_kept_of_both(tmp_path: Path) -> None:
+    """Each read the state before the other wrote."""
+    save_test_set(tmp_path, TestSet({"a": Side.TRAIN, "b": Side.TEST, "c": Side.TEST}))
+    save_test_set(tmp_path, TestSet({"a": Side.TRAIN, "b": Side.TRAIN, "d": Side.TEST}))
+    assert load_test_set(tmp_path).sides == {
+        "a": Side.TRAIN,
+        "b": Side.RETIRED,
+        "c": Side.TEST,
+        "d": Side.TEST,
+    }
+
+
 @pytest.fixture
 def split(write_snapshot, bundle: Bundle, tmp_path: Path):
     """Splits rows as a snapshot."""
@@ -157,3 +170,16 @@ def test_labels_that_say_nothing_here_are_counted(split, labelled) -> None:
     assert (office.unusable, len(office.learnt)) == (1, 3)
     with pytest.raises(CorpusError, match="没有可学的认定"):
         split([{"id": "x", "text": "路灯不亮。"}])
+
+
+def test_of_too_many_labels_the_newest_are_learnt(split, labelled) -> None:
+    rows = [row | {"decided_at": f"2026-01-{1 + i % 28:02}T08:00:00+08:00"} for i, row in enumerate(labelled)]
+    office = split(rows)
+    assert newest(office, len(office.examples)) == list(office.examples)
+    chosen = newest(office, 50)
+    days = [labelled.decided_at for labelled in office.learnt]
+    kept = [
+        day for day, example in zip(days, office.examples, strict=True) if any(example is e for e in chosen)
+    ]
+    assert len(chosen) == len(kept) == 50
+    assert sorted(kept) == sorted(days)[-50:]

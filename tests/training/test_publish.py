@@ -69,7 +69,7 @@ def test_the_first_version_of_a_registry_is_active_later_ones_only_when_promoted
     assert publish(other, registry.root, promote=True).active
     assert registry.active().name == other.version
     assert registry.versions() == sorted([bundle.version, other.version])
-    assert registry.rollback() == bundle.version
+    assert registry.rollback().version == bundle.version
 
 
 def test_a_folder_of_versions_is_a_registry_whatever_its_name(

@@ -8,6 +8,7 @@ import pytest
 
 from classifier.bundle import Bundle
 from classifier.drift import Sample, drifted
+from classifier.petition import Kind
 from training.train import Progress, Sources, train
 
 
@@ -15,10 +16,12 @@ def test_the_seed_alone(bundle: Bundle) -> None:
     found, figures = bundle.report["reference"], bundle.report["category"]
     sample = Sample.from_report(found)
     assert found["office"] is False
-    assert sample.petitions == sum(sample.confidence) == sample.unknown.n == figures["n"]
+    accusations = bundle.report["kinds"][Kind.ACCUSATION]
+    assert accusations
+    assert sample.petitions == sum(sample.confidence) == sample.unknown.n == figures["n"] - accusations
     wrong, seen = (sum(counts) for counts in zip(*sample.corrections.values(), strict=True))
-    assert seen == figures["n"]
-    assert 1 - wrong / seen == pytest.approx(figures["accuracy"], abs=1e-4)
+    assert seen == sample.petitions
+    assert 1 - wrong / seen == pytest.approx(figures["accuracy"], abs=accusations / figures["n"])
     assert 0 < sample.unknown.mean < 0.5
     assert drifted(sample, sample) == []
 

@@ -25,7 +25,7 @@ from training.report import (
     render,
     write_report,
 )
-from training.tallies import confusion, reliability, risk_coverage, tallies, wilson
+from training.tallies import confusion, reliability, risk_coverage, tallies
 
 ROOT = Path(__file__).resolve().parents[2]
 COUNTY = ROOT / "corpora" / "units" / "county"
@@ -151,12 +151,6 @@ def test_tallies_agree_with_the_metrics(scored: Evaluation) -> None:
         0.5,
         0.5,
     )
-
-
-def test_the_interval_is_wilsons() -> None:
-    """Against the closed form's known values: 77 of 100, and an end that stays within 0 and 1."""
-    assert wilson(0.77, 100) == pytest.approx((0.6785, 0.8416), abs=1e-4)
-    assert wilson(1.0, 10) == pytest.approx((0.7225, 1.0), abs=1e-4)
 
 
 def test_all_and_none_are_said_only_of_all_and_none() -> None:

@@ -113,6 +113,8 @@ def test_a_bundle_from_batches_says_what_one_from_the_whole_says(
     assert bundle.report["data"] == ["a.csv", "b.csv"]
     assert bundle.report["petitions"] == sum(bundle.report["categories"].values()) == len(rows)
     assert bundle.report["units"]["只来过两次的单位"] == 2
+    # Every reader of a suggestion sees these: accusations are not counted.
+    assert sum(bundle.report["units"].values()) == sum(row["kind"] != "检举控告" for row in rows)
     for head in ("category", "kind", "unit"):
         assert 0 < bundle.report[head]["n"] <= stream.HELD_OUT_ROWS
     assert bundle.report["unit"]["accuracy"] > 0.9  # two classes, the first not taken for the second

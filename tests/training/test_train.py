@@ -143,10 +143,17 @@ def test_units_on_top_of_the_seed_leave_its_categories_alone(
 ) -> None:
     rows = _labelled(seed_rows, unit=_unit)
     rows[0]["unit"] = rows[1]["unit"] = "只办过两次的单位"
+    secret = sum(row["unit"] == "甲大队" for row in rows[:10])
+    for row in rows:
+        row["kind"] = ""
+    for row in rows[2:10]:
+        row["kind"] = "检举控告"
     bundle = train(Sources(small_corpora, (write_csv("a.csv", rows),)), quiet)
     assert bundle.unit is not None
     assert bundle.unit.classes == ("乙大队", "只办过两次的单位", "甲大队")
     assert bundle.report["units"]["只办过两次的单位"] == 2  # what its name adds is no decision
+    # Every reader of a suggestion sees these: accusations are not counted.
+    assert bundle.report["units"]["甲大队"] == sum(row["unit"] == "甲大队" for row in rows) - secret
     assert bundle.category is not None
     assert from_seed.category is not None
     assert bundle.category.classes == from_seed.category.classes

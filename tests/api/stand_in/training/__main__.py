@@ -23,9 +23,20 @@ def main() -> int:
     if wanted == "broken":
         _say(sys.stderr, "fenban: 快照与清单不符。")
         return 1
-    passed = wanted == "passes"
-    reasons = [] if passed else ["“油烟扰民”比现用模型差 9 个百分点"]
-    verdict = {"version": "m1", "parent": "m0", "passed": passed, "reasons": reasons, "figures": {}}
+    if wanted == "crashes":
+        _say(sys.stderr, "MemoryError: 张三的来信")
+        return 1
+    active = (Path(given["--models"]) / "ACTIVE").read_text().split()[0]
+    passed = wanted in {"passes", "overtaken"}
+    # A title may hold a separator that is none of JSON's.
+    reasons = [] if passed else ["“\u2028油烟扰民”比现用模型差 9 个百分点"]
+    verdict = {
+        "version": "m1",
+        "parent": "m0" if wanted == "overtaken" else active,
+        "passed": passed,
+        "reasons": reasons,
+        "figures": {},
+    }
     _say(sys.stdout, json.dumps(verdict | {"suspicious": 0}))
     return 0 if passed else 3
 
