@@ -80,8 +80,9 @@ class _Problem:
         matrix, truth, weights = self.matrix[rows], self.truth[rows], self.weights[rows]
         kernel = None if self.kernel is None else self.kernel[np.ix_(rows, rows)]
         if design.logistic and kernel is not None:
-            other = logistic(matrix, truth, self.classes, weights, kernel)
-            return mean_with(ridge(matrix, truth, self.classes, weights, design.alpha, kernel), other, matrix)
+            regression = logistic(matrix, truth, self.classes, weights, kernel)
+            plain = ridge(matrix, truth, self.classes, weights, design.alpha, kernel)
+            return mean_with(plain, regression, matrix)
         coef, intercept = ridge(matrix, truth, self.classes, weights, design.alpha, kernel)
         if not design.naive_bayes:
             return coef, intercept
