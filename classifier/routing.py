@@ -8,6 +8,7 @@ names is left out, whatever speaks for it; only the fallback, which reports upwa
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -25,8 +26,10 @@ from classifier.tokenise import Tokeniser
 _CATEGORY_LEAD, _CATEGORY_JOINT = 0.7, 0.3
 _DUTY, _PLACE, _RULE, _FALLBACK = 0.35, 0.2, 0.95, 0.01
 _LEARNED, _BESIDE_LEARNED = 0.85, 0.15
-# ... and what speaks for a unit they never named counts for this much: the office may know why (docs/decisions/019).
-_NEVER_DECIDED = 0.02
+# ... the more so the more decisions name a unit: what speaks for it beside them counts half once it has so many,
+_HALF_AT = 20
+# and hardly where they never name it: the office may know why (docs/decisions/019).
+_NEVER_DECIDED = 0.005
 # A learned unit less likely than this has no ground of past decisions to show.
 _GROUND_FLOOR = 0.05
 # Duties count from this cosine on; below it two texts merely share common words. Set by hand, not measured.
@@ -152,9 +155,12 @@ class Router:
         self, cases: dict[str, _Case], learned: Mapping[str, float], decisions: Mapping[str, int]
     ) -> None:
         """Past decisions come first; what spoke for a unit until now becomes the smaller part."""
-        named = {self._id_of(name) for name in decisions or learned}
+        named: Counter[str] = Counter()
+        for name in decisions or learned:
+            named[self._id_of(name)] += decisions.get(name, 0)
         for unit_id, case in cases.items():
-            case.score *= _BESIDE_LEARNED if unit_id in named else _NEVER_DECIDED
+            beside = _BESIDE_LEARNED * _HALF_AT / (_HALF_AT + named[unit_id])
+            case.score *= beside if unit_id in named else _NEVER_DECIDED
         for name, probability in learned.items():
             count = decisions.get(name)
             share = f"{probability:.0%}，共办过 {count} 件" if count else f"{probability:.0%}"

@@ -21,6 +21,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
 
 from classifier.category import Calibration, LinearModel, Pooling, level1
+from training.logistic import MOST_TEXTS, logistic, mean_with
 from training.split import Indices, folds
 
 Matrix = sparse.csr_matrix[Any]
@@ -47,10 +48,11 @@ _NB_MOST = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """How a head was fitted: ridge of strength `alpha`, and whether its mean with a naive-Bayes-weighted ridge won."""
+    """How a head was fitted: ridge of strength `alpha`, whether its mean with a naive-Bayes-weighted ridge won, or is with log loss."""
 
     alpha: float
     naive_bayes: bool = False
+    logistic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,10 @@ class _Problem:
         """Coefficients and intercepts from these rows alone."""
         matrix, truth, weights = self.matrix[rows], self.truth[rows], self.weights[rows]
         kernel = None if self.kernel is None else self.kernel[np.ix_(rows, rows)]
+        if design.logistic and kernel is not None:
+            regression = logistic(matrix, truth, self.classes, weights, kernel)
+            plain = ridge(matrix, truth, self.classes, weights, design.alpha, kernel)
+            return mean_with(plain, regression, matrix)
         coef, intercept = ridge(matrix, truth, self.classes, weights, design.alpha, kernel)
         if not design.naive_bayes:
             return coef, intercept
@@ -95,23 +101,26 @@ def fit_model(
     kernel: Scores | None = None,
     firmer: float = 1.0,
     try_naive_bayes: bool = True,
+    with_logistic: bool = False,
 ) -> Fitted:
     """Fit one classifier: choose its design on the first held-out fold, calibrate it on all of them.
 
     `real` flags the petitions, which alone are held out; term lists only teach. `frequency` says how many petitions of real life each
     row stands for when the calibration is fitted (default: one). `kernel` is `gram(matrix)` where the caller has it.
-    The strength the fold chooses is multiplied by `firmer`.
+    The strength the fold chooses is multiplied by `firmer`. `with_logistic` takes the mean with log loss, instead where the texts are not too many.
     """
     classes = tuple(sorted(set(labels)))
     index = {name: i for i, name in enumerate(classes)}
     truth = np.array([index[label] for label in labels], dtype=np.int64)
-    if kernel is None and wants_kernel(len(truth), len(classes)):
+    with_logistic = with_logistic and len(truth) <= MOST_TEXTS
+    if kernel is None and (with_logistic or wants_kernel(len(truth), len(classes))):
         kernel = gram(matrix)
     problem = _Problem(matrix, truth, len(classes), weights, kernel)
     frequency = np.ones(len(truth)) if frequency is None else frequency
     splits = _splits(truth, real, groups)
+    try_naive_bayes = try_naive_bayes and not with_logistic
     design = _choose(problem, *splits[0], try_naive_bayes) if splits else Design(ALPHAS[1])
-    design = replace(design, alpha=design.alpha * firmer)
+    design = replace(design, alpha=design.alpha * firmer, logistic=with_logistic)
     # Classes with enough texts for naive-Bayes weights have enough in one fold to be calibrated on, too.
     used = splits[:1] if design.naive_bayes else splits
     nothing = np.zeros((0, problem.classes), dtype=np.float32)

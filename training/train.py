@@ -245,6 +245,7 @@ def _fit(
     firmer: float = 1.0,
     balance: float = 0.0,
     try_naive_bayes: bool = True,
+    with_logistic: bool = False,
 ) -> _Head | None:
     """A model of the rows that have a label; None when fewer than two labels occur. A label of n rows weighs as n^-`balance`."""
     rows = np.array([i for i, label in enumerate(labels) if label], dtype=np.int64)
@@ -271,6 +272,7 @@ def _fit(
         material.kernel_of(rows, len(set(chosen))),
         firmer,
         try_naive_bayes,
+        with_logistic,
     )
     return _Head(fitted, chosen, often)
 
@@ -364,7 +366,8 @@ def _fit_unit(
     # Each case is a group of its own; it is never held out.
     groups = np.concatenate([material.groups[rows], material.groups.max() + 1 + np.arange(len(cases))])
     narrow = _Material([*decided, *cases], widened(matrix, directions), groups)
-    head = _fit(narrow, [example.unit for example in narrow.examples], firmer=FIRMER, balance=BALANCE)
+    names = [example.unit for example in narrow.examples]
+    head = _fit(narrow, names, firmer=FIRMER, balance=BALANCE, with_logistic=True)
     return head and replace(head, fitted=folded(head.fitted, directions))
 
 

@@ -1,6 +1,6 @@
 """What helps a model of an office's units beyond its own decisions: what tells categories apart, and the units' names and duties.
 
-A unit model is a ridge over the words of a petition. Two things make few decisions go further (docs/decisions/019):
+A unit model is linear in the words of a petition (`training.logistic`). Two things make few decisions go further (docs/decisions/019):
 the directions in which the category model looks cost it less, so that a word the seed corpus knows speaks for the units of its
 category even where no decision has it; and each unit's name, with the duties of a shipped directory's unit of that name, is a case of its
 own, so that a unit with one decision or two is reachable. Nothing of this is left at prediction: all folds into the coefficients.

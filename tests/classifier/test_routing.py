@@ -274,6 +274,16 @@ def test_a_unit_no_decision_named_stays_behind_those_they_name_but_is_reachable(
     assert both[1].id == "plan"
 
 
+def test_the_more_decisions_a_unit_has_the_less_counts_what_else_speaks_for_it(own: _Office) -> None:
+    learned = {"住建局": 0.9, "外单位": 0.06}
+    scores = []
+    for count in (1, 20, 500):
+        decisions = {"住建局": 500, "外单位": 500, "规划局": count}
+        units = own.route("房子裂缝", "03", learned=learned, most=5, decisions=decisions)
+        scores.append(next(unit.score for unit in units if unit.id == "plan"))
+    assert scores[0] > 1.5 * scores[1] > 3 * scores[2]
+
+
 @given(st.dictionaries(st.sampled_from(["住建局", "外单位", "plan", "archive", "青石镇"]), st.floats(0, 1)))
 def test_a_rule_leads_whatever_was_learned(own: _Office, learned: dict[str, float]) -> None:
     units = own.route("房子漏水", "03", learned=learned, decisions=dict.fromkeys(learned, 100))
