@@ -12,7 +12,7 @@ serve: $(VENV)/.runtime models/ACTIVE
 	$(BIN)/fenban serve
 
 test: $(VENV)/.dev models/ACTIVE
-	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

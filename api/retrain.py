@@ -68,11 +68,13 @@ class _Work:
 
     def reach(self, step: Step) -> None:
         """Raises _Cancelled."""
-        if not self.run.steps or self.run.steps[-1].step != step.step:
+        is_new = not self.run.steps or self.run.steps[-1].step != step.step
+        if is_new:
             self.log.info(step.step)
         self.run = self.run.reached(step)
         self.show(step)
-        if time.monotonic() - self.written > _WRITE_SECONDS:
+        # A step may say nothing more for minutes: that it began is written at once.
+        if is_new or time.monotonic() - self.written > _WRITE_SECONDS:
             self.write()
         self.check()
 

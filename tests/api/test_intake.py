@@ -136,12 +136,15 @@ def test_the_original_is_exactly_what_was_given(http, letter):
         "title": given["title"],
         "text": given["text"],
         "petitioner": letter["petitioner"] | {"account": ""},
+        "joint_petitioners": [],
+        "agent": {},
     }
 
 
 def test_the_original_of_an_unnamed_petitioner(http):
     original = http.get(f"/v1/petitions/{http.submit(_OTHER)}/original").json()
-    assert original == {"title": "", "text": _OTHER["text"], "petitioner": {}}
+    nobody = {"petitioner": {}, "joint_petitioners": [], "agent": {}}
+    assert original == {"title": "", "text": _OTHER["text"]} | nobody
 
 
 def test_opening_the_original_is_on_record_and_nothing_else_is(http, service, letter, rows):

@@ -52,6 +52,7 @@ def test_a_loadable_version_is_active_whenever_a_process_is_killed(
     seen: Counter[str] = Counter()
     whole: set[str] = set()  # published versions never change
     halfway = 0
+    patience = 1.5 * round_seconds
     for kill in range(_KILLS):
         child = os.fork()
         if child == 0:
@@ -60,7 +61,7 @@ def test_a_loadable_version_is_active_whenever_a_process_is_killed(
                     _work(bare, registry, f"v{kill}.{number}")
             finally:
                 os._exit(1)  # only by a failure: it works until it is killed
-        time.sleep(chance.random() * 1.5 * round_seconds)
+        time.sleep(chance.random() * patience)
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         assert os.WIFSIGNALED(status), "the child failed by itself"
@@ -69,6 +70,8 @@ def test_a_loadable_version_is_active_whenever_a_process_is_killed(
         for version in set(registry.versions()) - whole:
             assert load_bundle(registry.path(version)).version == version
             whole.add(version)
+        # A machine that others keep busy works more slowly than when it was timed.
+        patience = patience * 1.3 if active.name in seen else max(patience / 1.3, 1.5 * round_seconds)
         seen[active.name] += 1
         halfway += any(path.name.startswith(".") for path in registry.root.iterdir())
         for path in registry.root.glob(".*"):
