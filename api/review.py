@@ -97,15 +97,20 @@ def _item(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def live_accuracy(
-    service: Service, viewer: Viewer, since: datetime | None = None, until: datetime | None = None
+    service: Service,
+    viewer: Viewer,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    model: str = "",
 ) -> dict[str, Any]:
-    """How often the suggestion at intake was what people then decided, on the random share that came in from `since` to `until`.
+    """How often the suggestion at intake was what people then decided, on the random share that came in from `since` to `until`: of all
+    versions that served then, or of one `model`.
 
     Each measure with its 95 % interval (Wilson) and how many of the share are undecided in it: the estimate is unbiased only as far as
     these would have come out like the others.
     """
     with service.store.read() as connection:
-        total, tallies = tally_sampled(connection, since, until, viewer)
+        total, tallies = tally_sampled(connection, since, until, model, viewer)
     measures = []
     for name, tally in tallies.items():
         low, high = wilson(tally.right, tally.decided)
@@ -124,6 +129,7 @@ def live_accuracy(
     return {
         "since": since,
         "until": until,
+        "model": model,
         "share": service.settings.review_share,
         "sampled": total,
         "measures": measures,

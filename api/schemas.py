@@ -478,6 +478,7 @@ class MeasureOut(BaseModel):
 class AccuracyOut(BaseModel):
     since: datetime | None
     until: datetime | None
+    model: str = Field(description="只算这个版本的建议；全部版本时为空")
     share: float = Field(description="现在随机抽取的比例")
     sampled: int = Field(description="这段时间随机抽取的件数")
     measures: list[MeasureOut]

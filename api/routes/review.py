@@ -27,7 +27,13 @@ def get_review(
 
 @router.get("/accuracy", summary="建议的正确率，按随机抽取的件估计")
 def get_accuracy(
-    service: ServiceDep, viewer: Overseer, since: _Moment = None, until: _Moment = None
+    service: ServiceDep,
+    viewer: Overseer,
+    since: _Moment = None,
+    until: _Moment = None,
+    model: Annotated[
+        str, Query(max_length=64, description="只算这个版本的建议；不写为期间用过的全部版本")
+    ] = "",
 ) -> AccuracyOut:
     """收件时的建议与人的认定相同的比例，附 95% 区间；只算随机抽取并已认定的件。时间按登记时间。"""
-    return AccuracyOut.model_validate(live_accuracy(service, viewer, since, until))
+    return AccuracyOut.model_validate(live_accuracy(service, viewer, since, until, model))

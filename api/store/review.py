@@ -88,9 +88,9 @@ class Tally:
 
 
 def tally_sampled(
-    connection: Connection, since: datetime | None, until: datetime | None, viewer: Viewer
+    connection: Connection, since: datetime | None, until: datetime | None, model: str, viewer: Viewer
 ) -> tuple[int, dict[str, Tally]]:
-    """How many petitions of the random share came in then, and for `category_level1`, `category_level2`, `kind`, `unit` the tally.
+    """How many petitions of the random share came in then, suggested on by version `model` if that is given, and for `category_level1`, `category_level2`, `kind`, `unit` the tally.
 
     A level counts where the decision goes down to it. The decision in force counts, not those taken back or replaced; a unit that
     sent the petition back is known to be wrong, and the right one is undecided.
@@ -108,6 +108,7 @@ def tally_sampled(
     for decided, right in said.values():
         counts += [_count(decided), _count(and_(decided, right))]
     within = [reviews.c.sampled, visible(viewer)]
+    within += [reviews.c.model_version == model] if model else []
     within += [petitions.c.created_at >= since.astimezone(UTC)] if since else []
     within += [petitions.c.created_at < until.astimezone(UTC)] if until else []
     total, *numbers = connection.execute(

@@ -263,6 +263,10 @@ def test_accuracy_over_http(http, service):
     http.post(f"/v1/petitions/{first}/returns", {"unit": suggested["unit"], "reason": "不归我们管"})
     *_, unit = http.get("/v1/accuracy", "auditor").json()["measures"]
     assert (unit["decided"], unit["right"]) == (0, 0), "a unit that sent it back was not the right one"
+    version = suggested["suggestion"]["model_version"]
+    for model, sampled in ((version, 3), ("another", 0)):
+        of_one = http.get("/v1/accuracy", params={"model": model}).json()
+        assert (of_one["model"], of_one["sampled"]) == (model, sampled)
     later = http.get("/v1/accuracy", params={"since": "2199-01-01"}).json()
     assert later["sampled"] == 0
     assert "无法估计" in later["warning"]
