@@ -268,6 +268,34 @@ def test_every_text_is_its_own_copy(bundle: Bundle, entries: list[LinkEntry], da
     assert (scored.kind, scored.score) == (LinkKind.DUPLICATE_TEXT, 1.0)
 
 
+_SURNAMES, _GIVEN = "王李张刘陈杨赵周", ("建国", "玉兰", "志强", "秀英", "海燕", "文博")
+people = st.tuples(
+    st.sampled_from(_SURNAMES), st.sampled_from(_GIVEN), st.sampled_from("35789"), st.integers(0, 10**9 - 1)
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data(), one=people, other=people)
+def test_who_writes_changes_no_score(
+    bundle: Bundle, data: st.DataObject, one: tuple[str, str, str, int], other: tuple[str, str, str, int]
+) -> None:
+    """Name and phone in the narrative are redacted before anything is compared."""
+    first, second = data.draw(st.tuples(*[st.sampled_from([_FIRST, _AGAIN, _NEIGHBOUR, _UNRELATED])] * 2))
+
+    def scored(person: tuple[str, str, str, int]) -> tuple[object, ...]:
+        surname, given, digit, number = person
+        title, _, body = second.partition("\n")
+        letter = Petition("b", title, f"我叫{surname}{given}，电话1{digit}{number:09}。{body}")
+        entries = []
+        for petition in (Petition("a", *first.split("\n")), letter):
+            reading = read(petition, bundle.tokeniser, _SECRET)
+            entries.append(entry_of(bundle, predict(bundle, [reading.document]), 0, reading))
+        (found,) = score_candidates(entries[0], entries[1:], bundle.term_weights, bundle.links)
+        return found.kind, found.score, found.keys, found.values.tolist()
+
+    assert scored(one) == scored(other)
+
+
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_one_petitioner_more_never_makes_a_link_less_likely(
