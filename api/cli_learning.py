@@ -68,16 +68,18 @@ def retrain(
 
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM, as a service manager sends it, ends the run as Ctrl-C does: child and folder go first."""
+    """SIGTERM, as a service manager sends it, and SIGINT, which a shell may have switched off for what it runs in the background, end the
+    run alike: child and folder go first."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def health(

@@ -121,8 +121,8 @@ def ids(http):
 
 @pytest.fixture
 def settings(settings, tmp_path):
-    """A retraining writes beside the models: not into the folder that all tests share."""
-    return settings.model_copy(update={"models": tmp_path / "models"})
+    """A retraining writes beside the models: not into the folder that all tests share. Nothing is drawn by chance to be asked about."""
+    return settings.model_copy(update={"models": tmp_path / "models", "review_share": 0.0})
 
 
 @pytest.fixture
