@@ -171,7 +171,7 @@ def split_office(
         elif sides.sides[labelled.id] is Side.TEST:
             tested.append(labelled)
     if not examples:
-        raise CorpusError("标注快照里没有可学的认定。请先在工作台上认定一些信访件，再导出。")
+        raise CorpusError("标注快照里没有可学的认定。请先认定一些信访件，再导出。")
     return Office(snapshot, tuple(examples), tuple(learnt), tuple(tested), sides, unusable)
 
 
