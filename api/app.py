@@ -8,14 +8,20 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.staticfiles import StaticFiles
 
 from api import errors
+from api.access import SignedOutError
 from api.limits import BodyLimit
 from api.observe import Metrics, configure_logging, observe
 from api.routes import health, hot, matters, models, petitions, reference, retrain, review
 from api.schemas import ProblemOut
 from api.service import Service, open_service
 from api.settings import Settings, get_settings
+from api.workbench import problems
+from api.workbench import routes as workbench
+from api.workbench.render import STATIC
+from api.workbench.security import SecurityHeaders
 
 _DESCRIPTION = (
     "读入信访件，给出内容分类、诉求类型、关联和承办单位的建议，每条建议都带依据；由人认定。"
@@ -52,11 +58,15 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
         openapi_url="/v1/openapi.json",
     )
     app.state.metrics = Metrics()
-    errors.install(app)
+    errors.install(app, problems)
+    app.exception_handler(SignedOutError)(problems.signed_out)
 
     app.add_middleware(BodyLimit, most=settings.max_body_bytes)
     app.middleware("http")(observe)
+    app.add_middleware(SecurityHeaders)
     app.include_router(health.router)
     for module in (petitions, review, matters, hot, reference, models, retrain):
         app.include_router(module.router, responses=_PROBLEMS)
+    app.include_router(workbench.router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app

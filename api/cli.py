@@ -311,7 +311,7 @@ def users_add(
     name: Annotated[str, typer.Argument(metavar="NAME")],
     role: Annotated[
         str,
-        typer.Option("--role", help="intake 接件、reviewer 审核、admin 管理员、auditor 审计、unit 承办单位"),
+        typer.Option("--role", help="intake 录入、reviewer 审核、admin 管理员、auditor 审计、unit 承办单位"),
     ] = "intake",
     unit: Annotated[str, typer.Option("--unit", help="承办单位用户的单位 id 或名称")] = "",
     days: Annotated[int | None, typer.Option("--days", min=0, help="凭证几天后过期；不写则不过期")] = None,
@@ -347,6 +347,18 @@ def users_key(
 
     with open_service(get_settings()).store.write() as connection:
         typer.echo(new_key(connection, find_user(connection, name).id, days))
+
+
+@users_app.command("link")
+def users_link(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
+    """给用户发一个登录工作台的一次性链接，用来设置（或重设）密码。三天内有效，只显示这一次。"""
+    from api.accounts import link_for
+    from api.service import open_service
+    from api.settings import get_settings
+
+    settings = get_settings()
+    path = link_for(open_service(settings), name)
+    typer.echo(f"http://{settings.host}:{settings.port}{path}")
 
 
 @users_app.command("disable")

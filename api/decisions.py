@@ -13,6 +13,7 @@ from api.contact import shown
 from api.matters import return_due_at, standing_of
 from api.reasons import without_identity
 from api.service import Service
+from api.store.audit import Action, record
 from api.store.firewall import Accusations, Role, Viewer, previews
 from api.store.history import history_of, label_history
 from api.store.labels import (
@@ -100,8 +101,20 @@ def decide(service: Service, petition_id: str, choice: Choice, viewer: Viewer) -
                 connection, petition_id, verdict.id, verdict.confirmed, reason, viewer.user_id
             )
             rearrange(connection, {petition_id, verdict.id}, viewer.user_id, link_decision_id=number)
+        _record_decision(connection, petition_id, viewer, choice, values)
         # Who has just made an accusation of it sees it this last time.
         return _whole(service, connection, petition_id, viewer, _UNFILTERED)
+
+
+def _record_decision(
+    connection: Connection, petition_id: str, viewer: Viewer, choice: Choice, values: dict[str, str]
+) -> None:
+    decided = {name: value for name, value in values.items() if value}
+    if decided or choice.joint_units is not None:
+        record(connection, Action.DECIDED, viewer.user_id, petition_id, **decided)
+    for verdict in choice.links:
+        detail = {"other": verdict.id, "confirmed": verdict.confirmed}
+        record(connection, Action.LINK_DECIDED, viewer.user_id, petition_id, **detail)
 
 
 def undo(
@@ -128,6 +141,7 @@ def undo(
             _undo_verdict(connection, petition_id, link, viewer, why)
         else:
             _undo_decision(connection, petition_id, viewer, why)
+        record(connection, Action.UNDONE, viewer.user_id, petition_id, **({"other": link} if link else {}))
         return _whole(service, connection, petition_id, viewer, _UNFILTERED)
 
 
@@ -250,6 +264,7 @@ def send_back(
         limit = return_due_at(assigned_at(connection, petition_id), service.settings.return_working_days)
         add_return(connection, petition_id, decision, why, viewer.user_id, late=now() >= limit)
         settle(connection, petition_id)
+        record(connection, Action.RETURNED, viewer.user_id, petition_id, unit=holder)
         return _whole(service, connection, petition_id, viewer, viewer)
 
 
@@ -279,6 +294,7 @@ def get_original(service: Service, petition_id: str, viewer: Viewer) -> dict[str
         service.keyring.follow(connection)
         sealed = sealed_parts(connection, petition_id, viewer)
         log_access(connection, petition_id, viewer.user_id)
+        record(connection, Action.OPENED_ORIGINAL, viewer.user_id, petition_id)
     keyring = service.keyring
     contact = keyring.open(sealed.contact, petition_id) if sealed.contact else {}
     return keyring.open(sealed.original, petition_id) | shown(contact)

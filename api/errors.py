@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import traceback
+from typing import Protocol
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -25,6 +26,7 @@ from classifier.errors import (
     StoreError,
     StoreUnavailableError,
     TextTooLongError,
+    ThrottledError,
     UnauthenticatedError,
     UnknownCodeError,
 )
@@ -39,6 +41,7 @@ STATUS: dict[type[FenbanError], int] = {
     UnknownCodeError: 422,
     UnauthenticatedError: 401,
     ForbiddenError: 403,
+    ThrottledError: 429,
     AccessError: 403,
     NotFoundError: 404,
     IdempotencyError: 409,
@@ -61,6 +64,7 @@ TITLES: dict[int, str] = {
     413: "内容过长",
     415: "不支持的内容类型",
     422: "内容有误",
+    429: "尝试太多",
     500: "服务出错",
     503: "服务暂不可用",
 }
@@ -83,32 +87,57 @@ def status_of(error: FenbanError) -> int:
     return next(STATUS[cls] for cls in type(error).__mro__ if cls in STATUS)
 
 
-def install(app: FastAPI) -> None:
+class Pages(Protocol):
+    """How a problem looks on a page; the workbench says."""
+
+    def is_page(self, request: Request) -> bool: ...
+
+    def problem(self, request: Request, status: int, text: str) -> Response: ...
+
+
+def answer(
+    request: Request, status: int, code: str, detail: str, headers: dict[str, str] | None = None
+) -> Response:
+    """What programs ask gets a problem, a page gets a page."""
+    pages: Pages = request.app.state.pages
+    if pages.is_page(request):
+        return pages.problem(request, status, detail)
+    return problem(status, code, detail, headers)
+
+
+def install(app: FastAPI, pages: Pages) -> None:
     """Give `app` its error handlers."""
+    app.state.pages = pages
 
     @app.exception_handler(FenbanError)
-    def known(_: Request, error: FenbanError) -> JSONResponse:
+    def known(request: Request, error: FenbanError) -> Response:
         headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, UnauthenticatedError) else None
-        return problem(status_of(error), error.code, str(error), headers)
+        return answer(request, status_of(error), error.code, str(error), headers)
 
     @app.exception_handler(RequestValidationError)
-    def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+    def invalid(request: Request, error: RequestValidationError) -> Response:
         # Only where and what kind: pydantic's own text would repeat the input.
         found = error.errors()
         first = found[0]
         where = ".".join(str(part) for part in first["loc"] if part != "body") or "请求体"
         more = f"，另有 {len(found) - 1} 处" if len(found) > 1 else ""
-        return problem(
-            422, "bad-input", f"“{where[:80]}”有误：{_reason(first['type'], first.get('ctx', {}))}{more}。"
-        )
+        reason = _reason(first["type"], first.get("ctx", {}))
+        return answer(request, 422, "bad-input", f"“{where[:80]}”有误：{reason}{more}。")
 
     @app.exception_handler(HTTPException)
-    def http(_: Request, error: HTTPException) -> JSONResponse:
-        detail = TITLES.get(error.status_code, "出错") + "。请对照 /docs 检查地址和方法。"
-        return problem(error.status_code, f"http-{error.status_code}", detail, dict(error.headers or {}))
+    def http(request: Request, error: HTTPException) -> Response:
+        status = error.status_code
+        if pages.is_page(request):
+            return pages.problem(
+                request,
+                status,
+                "没有这个页面。请从菜单里打开。" if status == 404 else f"{TITLES.get(status, '出错')}。",
+            )
+        detail = TITLES.get(status, "出错") + "。请对照 /docs 检查地址和方法。"
+        return problem(status, f"http-{status}", detail, dict(error.headers or {}))
 
 
-def unexpected(error: Exception) -> JSONResponse:
+def unexpected(request: Request, error: Exception) -> Response:
     """The answer to an exception nobody raised on purpose.
 
     Its message may hold anything, also petition text, and a server prints what it is given: it ends here, and only
@@ -116,7 +145,7 @@ def unexpected(error: Exception) -> JSONResponse:
     """
     frame = traceback.extract_tb(error.__traceback__)[-1]
     _log.error("unexpected", error=type(error).__name__, at=f"{frame.filename}:{frame.lineno}")
-    return problem(500, "error", "服务内部出错，这次没有存上。请联系管理员查看日志。")
+    return answer(request, 500, "error", "服务内部出错，这次没有存上。请联系管理员查看日志。")
 
 
 def _reason(kind: str, context: dict[str, object]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
@@ -50,5 +51,6 @@ class BodyLimit:
             await self._refuse(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = errors.problem(413, "body-too-large", f"请求超过 {self._most} 字节。请分批发送。")
+        text = f"请求超过 {self._most} 字节。请分批发送。"
+        response = errors.answer(Request(scope), 413, "body-too-large", text)
         await response(scope, receive, send)

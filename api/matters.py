@@ -15,6 +15,7 @@ from sqlalchemy import Connection, RowMapping
 from api.reasons import without_identity
 from api.service import Service
 from api.settings import Settings
+from api.store.audit import Action, record
 from api.store.firewall import Viewer
 from api.store.matters import check_matter, is_dissolved, lock, matter_of, no_matter, rejected_within, split
 from api.store.petitions import now
@@ -118,6 +119,7 @@ def split_matter(
             raise InputError("不能把全部信访件都拆出去。请至少留下一件。")
         why = without_identity(service, connection, reason, sorted(members), viewer)
         split(connection, matter_id, chosen, why, viewer.user_id)
+        record(connection, Action.SPLIT, viewer.user_id, matter=matter_id, petitions=sorted(chosen))
         return _whole(service, connection, matter_id, viewer)
 
 

@@ -65,7 +65,7 @@ async def observe(request: Request, call_next: Next) -> Response:
     try:
         response = await call_next(request)
     except Exception as error:
-        response = unexpected(error)
+        response = unexpected(request, error)
     finally:
         structlog.contextvars.clear_contextvars()
     seconds = time.perf_counter() - started

@@ -6,6 +6,7 @@ import sys
 
 import uvicorn
 
+from api.accounts import first_link
 from api.app import create_app
 from api.service import open_service
 from api.settings import Settings, get_settings
@@ -16,7 +17,7 @@ def run(workers: int) -> None:
     get_settings.cache_clear()
     settings = get_settings()
     service = open_service(settings)
-    _announce(settings, service.live.engine().bundle.version, service.problem())
+    _announce(settings, service.live.engine().bundle.version, service.problem(), first_link(service))
     options = {"host": settings.host, "port": settings.port, "access_log": False, "log_level": "warning"}
     # Who watches a retraining holds a connection open: it must not keep the service from stopping.
     options |= {"timeout_graceful_shutdown": 10}
@@ -27,8 +28,12 @@ def run(workers: int) -> None:
         uvicorn.run("api.app:create_app", factory=True, workers=workers, **options)  # type: ignore[arg-type]
 
 
-def _announce(settings: Settings, version: str, problem: str | None) -> None:
-    lines = [f"fenban 已就绪，模型 {version}。", f"打开  http://{settings.host}:{settings.port}/docs"]
+def _announce(settings: Settings, version: str, problem: str | None, link: str | None) -> None:
+    address = f"http://{settings.host}:{settings.port}"
+    lines = [f"fenban 已就绪，模型 {version}。", f"打开  {address}/", f"接口  {address}/docs"]
+    if link is not None:
+        lines.append(f"首次登录  {address}{link}")
+        lines.append("（管理员 admin 的一次性链接，三天内有效；用它设置密码）")
     if settings.admin_file.exists():
         key = settings.admin_file.read_text(encoding="ascii").strip()
         lines.append(f"凭证  {key}")

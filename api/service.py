@@ -18,7 +18,7 @@ from api.vault import Vault
 from classifier.errors import SecretError
 from classifier.identity import KEY_FORMAT
 
-_FIRST_ADMIN = "admin"
+FIRST_ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def open_service(settings: Settings) -> Service:
         with store.write() as connection:
             keyring = Keyring(settings, connection)
             if not any_user(connection):
-                admin = add_user(connection, _FIRST_ADMIN, Role.ADMIN)
+                admin = add_user(connection, FIRST_ADMIN, Role.ADMIN)
                 _keep_admin_key(settings, new_key(connection, admin.id))
     except BaseException:
         store.close()

@@ -60,6 +60,15 @@ class Settings(BaseSettings):
         le=1,
         description="收件时随机抽取、用来如实估计正确率的信访件所占比例",
     )
+    session_hours: int = Field(
+        default=12, ge=1, le=168, description="工作台一次登录最长多少小时，到时须重新登录"
+    )
+    session_idle_minutes: int = Field(
+        default=60, ge=5, le=1_440, description="工作台多少分钟没有操作就须重新登录"
+    )
+    demo: bool = Field(
+        default=False, description="演示单位：页面上标明“演示单位”（fenban serve --demo 自己设置）"
+    )
     log_level: str = Field(default="INFO", description="日志级别：DEBUG、INFO、WARNING、ERROR")
 
     @property

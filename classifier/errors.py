@@ -32,7 +32,8 @@ A message tells the user, in Chinese, what is wrong and what to do next; it neve
     │       └── AlreadyRunningError  already-running      one retraining at a time
     └── AccessError                  access-denied
         ├── UnauthenticatedError     unauthenticated      no key, unknown key, expired key, disabled user
-        └── ForbiddenError           forbidden            the key's role may not do this
+        ├── ForbiddenError           forbidden            the user's role may not do this, or the request came from elsewhere
+        └── ThrottledError           throttled            too many attempts to sign in
 """
 
 from __future__ import annotations
@@ -166,3 +167,7 @@ class UnauthenticatedError(AccessError):
 
 class ForbiddenError(AccessError):
     code = "forbidden"
+
+
+class ThrottledError(AccessError):
+    code = "throttled"

@@ -5,20 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from api.access import ServiceDep
 from api.observe import Metrics
-from api.routes.access import ServiceDep
 from api.schemas import HealthOut
 from classifier.errors import FenbanError
 
 router = APIRouter(tags=["运行状况"])
-
-
-@router.get("/", include_in_schema=False)
-def root() -> RedirectResponse:
-    return RedirectResponse("/docs")
 
 
 @router.get("/healthz", summary="进程活着")

@@ -8,8 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BeforeValidator
 
+from api.access import Anyone, ServiceDep
 from api.hot import SURE, hot
-from api.routes.access import Anyone, ServiceDep
 from api.schemas import HotOut, moment
 
 router = APIRouter(prefix="/v1", tags=["苗头预警"])

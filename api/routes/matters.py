@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from api.access import Anyone, Reviewer, ServiceDep
 from api.matters import get_matter, split_matter
-from api.routes.access import Anyone, Reviewer, ServiceDep
 from api.schemas import MatterOut, SplitIn
 
 router = APIRouter(prefix="/v1", tags=["信访事项"])

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from api.access import Admin, Auditor, CurrentUser, ServiceDep
 from api.drift import health
 from api.models import compare, overview, promote, rollback, show
-from api.routes.access import Admin, Auditor, CurrentUser, ServiceDep
 from api.schemas import ModelDetailOut, ModelDiffOut, ModelsHealthOut, ModelsOut, PromotionOut
 
 router = APIRouter(prefix="/v1/models", tags=["模型"])

@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BeforeValidator
 
+from api.access import Anyone, Officer, Reviewer, ServiceDep
 from api.decisions import (
     Choice,
     LinkVerdict,
@@ -25,7 +26,6 @@ from api.decisions import (
 )
 from api.intake import submit, triage_only
 from api.observe import Metrics
-from api.routes.access import Anyone, Officer, Reviewer, ServiceDep
 from api.schemas import (
     AcceptedOut,
     DecisionIn,

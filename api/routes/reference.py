@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from api.routes.access import Anyone, ServiceDep
+from api.access import Anyone, ServiceDep
 from api.schemas import CategoryNodeOut, ModelOut, TaxonomyOut, UnitOut, UnitsOut
 
 router = APIRouter(prefix="/v1", tags=["基础数据"])

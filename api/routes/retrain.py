@@ -10,8 +10,8 @@ from dataclasses import asdict
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
+from api.access import Admin, CurrentUser, ServiceDep
 from api.retrain import start
-from api.routes.access import Admin, CurrentUser, ServiceDep
 from api.run_state import Run, RunState, State
 from api.schemas import RetrainOut
 

@@ -8,8 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BeforeValidator
 
+from api.access import Officer, Overseer, ServiceDep
 from api.review import live_accuracy, review_queue
-from api.routes.access import Officer, Overseer, ServiceDep
 from api.schemas import AccuracyOut, ReviewOut, moment
 
 router = APIRouter(prefix="/v1", tags=["复核与正确率"])

@@ -1,5 +1,5 @@
 """The tables as they are now; `migrations/` is how they came to be. Suggestions, decisions, returns, links and the history of
-matters are append-only: triggers refuse any change (migrations 0002, 0004 and 0005)."""
+matters, and the audit trail are append-only: triggers refuse any change (migrations 0002, 0004, 0005 and 0006)."""
 
 from __future__ import annotations
 
@@ -64,6 +64,8 @@ users = Table(
     Column("unit", String(80), nullable=False, server_default=""),
     Column("created_at", _Moment, nullable=False),
     Column("disabled_at", _Moment),
+    # Argon2id of the workbench password; NULL until one is chosen.
+    Column("password", String(200)),
 )
 
 api_keys = Table(
@@ -74,6 +76,37 @@ api_keys = Table(
     Column("created_at", _Moment, nullable=False),
     Column("expires_at", _Moment),
 )
+
+# Who is signed in at the workbench. Of session and link only the SHA-256 of the secret is kept.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("user_id", ForeignKey("users.id"), nullable=False, index=True),
+    Column("csrf", String(64), nullable=False),
+    Column("created_at", _Moment, nullable=False),
+    Column("seen_at", _Moment, nullable=False),
+)
+
+# One-time links with which an account chooses its password; used ones are deleted.
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("user_id", ForeignKey("users.id"), nullable=False, index=True),
+    Column("created_at", _Moment, nullable=False),
+    Column("expires_at", _Moment, nullable=False),
+)
+
+# Keyed hashes of account names and addresses that failed to sign in lately; old rows are deleted.
+sign_in_failures = Table(
+    "sign_in_failures",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("who", String(64), nullable=False),
+    Column("created_at", _Moment, nullable=False),
+)
+Index("ix_sign_in_failures_who", sign_in_failures.c.who, sign_in_failures.c.created_at)
 
 petitions = Table(
     "petitions",
@@ -324,7 +357,43 @@ access_log = Table(
     Column("created_at", _Moment, nullable=False),
 )
 
+# Who saw, decided and changed what. `digest` covers the row and the digest before it: a row that is changed or gone breaks the chain.
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=False),
+    Column("created_at", _Moment, nullable=False),
+    Column("user_id", ForeignKey("users.id"), index=True),
+    Column("role", String(16), nullable=False, server_default=""),
+    Column("action", String(32), nullable=False),
+    Column("petition_id", ForeignKey("petitions.id"), index=True),
+    # A JSON object; no text of a petition, no identity.
+    Column("detail", Text, nullable=False, server_default=""),
+    Column("digest", String(64), nullable=False),
+)
+
+# Files that the workbench takes in. The file itself is sealed in the data folder (its name, too: it may say whose it is).
+imports = Table(
+    "imports",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("created_at", _Moment, nullable=False),
+    # waiting for a person to start it, running, done, failed, cancelled
+    Column("state", String(16), nullable=False),
+    # JSON: field → heading.
+    Column("mapping", Text, nullable=False, server_default=""),
+    Column("total", Integer, nullable=False, server_default="0"),
+    Column("read", Integer, nullable=False, server_default="0"),
+    Column("new", Integer, nullable=False, server_default="0"),
+    Column("known", Integer, nullable=False, server_default="0"),
+    Column("rejected", Integer, nullable=False, server_default="0"),
+    Column("message", Text, nullable=False, server_default=""),
+    Column("started_at", _Moment),
+    Column("ended_at", _Moment),
+)
+
 APPEND_ONLY = (
     "suggestions", "decisions", "returns", "links", "link_decisions", "access_log", "matter_splits", "matter_split_sides",
-    "matter_events", "joint_units", "undos",
+    "matter_events", "joint_units", "undos", "audit",
 )  # fmt: skip

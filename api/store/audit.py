@@ -1,0 +1,167 @@
+"""The audit trail: who saw, decided and changed what, in one chain of hashes. Rows are appended, never changed (migration 0006).
+
+Each row's digest is SHA-256 over the digest before it and its own content, so that a row that was changed, left out or put in between
+breaks the chain from there on. Who could rewrite the whole database could rewrite the chain as well: the latest digest, noted
+elsewhere (it stands in every export), tells.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, text
+
+from api.store.petitions import now
+from api.store.tables import audit, users
+
+_BEGINNING = "0" * 64
+_PAGE = 2_000
+
+
+class Action(StrEnum):
+    """What is on record. The workbench names each in Chinese (api/workbench/words.py)."""
+
+    SIGNED_IN = "signed-in"
+    SIGN_IN_FAILED = "sign-in-failed"
+    SIGNED_OUT = "signed-out"
+    PASSWORD_SET = "password-set"  # noqa: S105  a name of an action
+    OPENED_ORIGINAL = "opened-original"
+    OPENED_ACCUSATION = "opened-accusation"
+    DECIDED = "decided"
+    RETURNED = "returned"
+    UNDONE = "undone"
+    LINK_DECIDED = "link-decided"
+    SPLIT = "split"
+    IMPORTED = "imported"
+    EXPORTED = "exported"
+    PROMOTED = "promoted"
+    ROLLED_BACK = "rolled-back"
+    RETRAINED = "retrained"
+    ACCOUNT_ADDED = "account-added"
+    ACCOUNT_CHANGED = "account-changed"
+    KEY_ISSUED = "key-issued"
+    DIRECTORY_CHANGED = "directory-changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the trail; `user` is "" where nobody was signed in."""
+
+    number: int
+    created_at: datetime
+    user_id: str | None
+    user: str
+    role: str
+    action: str
+    petition_id: str | None
+    detail: dict[str, Any]
+    digest: str
+
+
+def record(
+    connection: Connection,
+    action: Action,
+    user_id: str | None,
+    petition_id: str | None = None,
+    **detail: Any,
+) -> None:
+    """Append to the trail. The last thing a transaction does: writers of the trail wait for each other until they end.
+
+    `detail` is JSON without a petition's text and without anybody's identity but that of users of this service.
+    """
+    _take_turn(connection)
+    latest = connection.execute(
+        select(audit.c.number, audit.c.digest).order_by(audit.c.number.desc()).limit(1)
+    ).first()
+    number, before = (latest.number + 1, latest.digest) if latest else (1, _BEGINNING)
+    role = ""
+    if user_id is not None:
+        role = connection.execute(select(users.c.role).where(users.c.id == user_id)).scalar_one()
+    row = {
+        "number": number,
+        "created_at": now(),
+        "user_id": user_id,
+        "role": role,
+        "action": action.value,
+        "petition_id": petition_id,
+        "detail": json.dumps(detail, ensure_ascii=False, sort_keys=True) if detail else "",
+    }
+    connection.execute(insert(audit).values(**row, digest=_digest(before, row)))
+
+
+def _digest(before: str, row: dict[str, Any]) -> str:
+    content = [
+        before,
+        row["number"],
+        row["created_at"].astimezone(UTC).isoformat(timespec="microseconds"),
+        row["user_id"],
+        row["role"],
+        row["action"],
+        row["petition_id"],
+        row["detail"],
+    ]
+    return sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()
+
+
+def entries(
+    connection: Connection,
+    before: int | None = None,
+    limit: int | None = None,
+    user_id: str = "",
+    action: str = "",
+    petition_id: str = "",
+) -> Iterator[Entry]:
+    """The trail, latest first, from below number `before`; narrowed to a user, an action, a petition."""
+    query = select(audit, users.c.name.label("user")).outerjoin(users, users.c.id == audit.c.user_id)
+    for column, value in (
+        (audit.c.user_id, user_id),
+        (audit.c.action, action),
+        (audit.c.petition_id, petition_id),
+    ):
+        query = query.where(column == value) if value else query
+    query = query.where(audit.c.number < before) if before is not None else query
+    for row in connection.execute(query.order_by(audit.c.number.desc()).limit(limit)):
+        yield _entry(row)
+
+
+def broken_at(connection: Connection) -> int | None:
+    """The number of the first row that does not continue the chain, None when the whole trail holds."""
+    before, last = _BEGINNING, 0
+    while (
+        rows := connection.execute(
+            select(audit).where(audit.c.number > last).order_by(audit.c.number).limit(_PAGE)
+        )
+        .mappings()
+        .all()
+    ):
+        for row in rows:
+            if row["number"] != last + 1 or row["digest"] != _digest(before, dict(row)):
+                return last + 1
+            before, last = row["digest"], row["number"]
+    return None
+
+
+def _entry(row: Row[Any]) -> Entry:
+    return Entry(
+        row.number,
+        row.created_at,
+        row.user_id,
+        row.user or "",
+        row.role,
+        row.action,
+        row.petition_id,
+        json.loads(row.detail) if row.detail else {},
+        row.digest,
+    )
+
+
+def _take_turn(connection: Connection) -> None:
+    # SQLite has one writer at a time anyway.
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("LOCK TABLE audit IN SHARE ROW EXCLUSIVE MODE"))

@@ -1,0 +1,58 @@
+"""What goes wrong on a page becomes a page: what happened and what to do next, in words; a session that ended, the sign-in page."""
+
+from __future__ import annotations
+
+from fastapi import Request, Response
+from fastapi.responses import PlainTextResponse
+
+from api.access import SignedOutError
+from api.workbench import render
+from api.workbench.contexts.base import ProblemPage
+from api.workbench.pages.sign_in import keep, local, sign_in_page
+
+_HEADINGS = {
+    400: "请求无法识别",
+    401: "没有登录",
+    403: "没有权限",
+    404: "没有找到",
+    405: "不能这样打开",
+    409: "刚有变化",
+    413: "内容过长",
+    415: "不支持的格式",
+    422: "填写有误",
+    429: "请稍候",
+    503: "服务暂不可用",
+}
+#: Everything else is a page: what answers programs has addresses of its own.
+_NOT_PAGES = ("/v1", "/healthz", "/readyz", "/metrics", "/docs", "/static", "/static-offline-docs")
+
+
+def is_page(request: Request) -> bool:
+    path = request.url.path
+    return not any(path == other or path.startswith(f"{other}/") for other in _NOT_PAGES)
+
+
+def is_fragment(request: Request) -> bool:
+    """Whether script asks for a part of a page: it takes the status and one line."""
+    return "X-Fragment" in request.headers
+
+
+def problem(request: Request, status: int, text: str) -> Response:
+    """The page of a problem; one line for script."""
+    if is_fragment(request):
+        return PlainTextResponse(text, status)
+    shown = ProblemPage(_HEADINGS.get(status, "出错"), text, status, "/")
+    return render.page(request, None, shown, status)
+
+
+async def signed_out(request: Request, error: SignedOutError) -> Response:
+    """The sign-in page; what was typed into a form goes with it."""
+    if is_fragment(request):
+        return PlainTextResponse(str(error), 401)
+    if request.method == "GET":
+        onward = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        # Nobody who opens the first page has done anything wrong.
+        why = "" if onward == "/" else str(error)
+        return render.page(request, None, sign_in_page(local(onward), problem=why), 401)
+    kept = keep((await request.form()).multi_items())
+    return render.page(request, None, sign_in_page(local(request.url.path), kept, problem=str(error)), 401)

@@ -1,0 +1,11 @@
+"""All pages in one router. None of them is part of the HTTP interface's description."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from api.workbench.pages import sign_in
+
+router = APIRouter(include_in_schema=False)
+for module in (sign_in,):
+    router.include_router(module.router)

@@ -1,0 +1,71 @@
+"""Fixtures of the workbench's tests: people of every role, signed in, using pages as a browser does without script."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from api.access import COOKIE
+from api.service import Service
+from api.store.accounts import NewSession, begin_session
+from api.store.firewall import Role
+from api.store.users import add_user, find_user
+from classifier.errors import NotFoundError
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from starlette.testclient import TestClient
+
+#: The unit of the user of role `unit`.
+UNIT = "urban_management"
+
+
+@dataclass
+class Desk:
+    """One person at the workbench. Answers are not followed: a redirect is seen as one."""
+
+    client: TestClient
+    session: NewSession | None
+    #: Headers of every request.
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def get(self, path: str, **options: Any) -> Any:
+        return self.client.get(path, headers=self.headers, follow_redirects=False, **options)
+
+    def post(self, path: str, data: dict[str, Any] | None = None, **options: Any) -> Any:
+        """Send a form, with the session's token unless `data` has a `csrf` of its own."""
+        whole = ({"csrf": self.session.csrf} if self.session else {}) | (data or {})
+        return self.client.post(path, data=whole, headers=self.headers, follow_redirects=False, **options)
+
+
+@pytest.fixture
+def desk(http: Any, app: FastAPI, service: Service) -> Callable[[str | None], Desk]:
+    """`desk("intake")` is an intake user signed in; `desk(None)` somebody who is not. `http` runs the application."""
+
+    def make(role: str | None = "admin") -> Desk:
+        client = TestClient(app, cookies={})
+        if role is None:
+            return Desk(client, None)
+        with service.store.write() as connection:
+            try:
+                user = find_user(connection, f"user-{role}" if role != "admin" else "admin")
+            except NotFoundError:
+                user = add_user(connection, f"user-{role}", Role(role), UNIT if role == "unit" else "")
+            session = begin_session(connection, user)
+        client.cookies.set(COOKIE, session.cookie)
+        return Desk(client, session)
+
+    return make
+
+
+def text_of(answer: Any) -> str:
+    """What a page says, tags and blank space aside."""
+    return re.sub(
+        r"\s+", " ", re.sub(r"<(script|style).*?</\1>|<[^>]*>", " ", answer.text, flags=re.S)
+    ).strip()
