@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, insert, select, update
 
+from api.store.clock import now as now
 from api.store.firewall import Viewer, visible
 from api.store.tables import access_log, idempotency, links, petitions, suggestions
 from api.store.terms import IndexWriter
@@ -27,10 +28,6 @@ _LISTED = (
     petitions.c.people, petitions.c.received_at, petitions.c.created_at, petitions.c.status, petitions.c.category,
     petitions.c.kind, petitions.c.unit, petitions.c.decision_id,
 )  # fmt: skip
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
 
 
 def new_id() -> str:

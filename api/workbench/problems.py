@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import Request, Response
-from fastapi.responses import PlainTextResponse
+from urllib.parse import urlencode
 
-from api.access import SignedOutError
+from fastapi import Request, Response
+from fastapi.responses import PlainTextResponse, RedirectResponse
+
+from api.access import COOKIE, SignedOutError
 from api.workbench import render
 from api.workbench.contexts.base import ProblemPage
 from api.workbench.pages.sign_in import keep, local, sign_in_page
@@ -51,8 +53,8 @@ async def signed_out(request: Request, error: SignedOutError) -> Response:
         return PlainTextResponse(str(error), 401)
     if request.method == "GET":
         onward = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        # Nobody who opens the first page has done anything wrong.
-        why = "" if onward == "/" else str(error)
-        return render.page(request, None, sign_in_page(local(onward), problem=why), 401)
+        # Nobody who opens the first page for the first time has done anything wrong.
+        said = {"done": "expired"} if COOKIE in request.cookies else {}
+        return RedirectResponse(f"/sign-in?{urlencode({'onward': local(onward)} | said)}", 303)
     kept = keep((await request.form()).multi_items())
     return render.page(request, None, sign_in_page(local(request.url.path), kept, problem=str(error)), 401)

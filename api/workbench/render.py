@@ -32,6 +32,7 @@ _NAV: tuple[tuple[str, str, frozenset[Role]], ...] = (
 )
 #: What a page may say about the step before, by the word that stands as `done` in its address.
 NOTICES: dict[str, Notice] = {
+    "expired": Notice("warn", "登录已过期，请重新登录。"),
     "signed-out": Notice("ok", "已退出。"),
     "password": Notice("ok", "密码已更换，其他地方的登录已失效。"),
 }
