@@ -67,7 +67,7 @@ def sign_in(service: Service, name: str, password: str, address: str) -> NewSess
         raise UnauthenticatedError(_WRONG)
     with service.store.write() as connection:
         if _hasher.check_needs_rehash(hashed):
-            set_password(connection, user.id, _hasher.hash(password))
+            set_password(connection, user.id, hash_password(password))
         forget_failures(connection, who)
         clear_sessions(connection, timedelta(hours=service.settings.session_hours))
         session = begin_session(connection, user)
@@ -117,7 +117,7 @@ def accept_link(service: Service, token: str, password: str, again: str) -> NewS
     with service.store.read() as connection:
         user = _invited(connection, token)
     check_password(user.name, password, again)
-    hashed = _hasher.hash(password)
+    hashed = hash_password(password)
     with service.store.write() as connection:
         user = _invited(connection, token)
         set_password(connection, user.id, hashed)
@@ -137,7 +137,7 @@ def change_password(service: Service, user: User, current: str, password: str, a
             note_failure(connection, (who,), _WINDOW)
         raise ForbiddenError("现在的密码不对。请重新输入。")
     check_password(user.name, password, again)
-    hashed = _hasher.hash(password)
+    hashed = hash_password(password)
     with service.store.write() as connection:
         set_password(connection, user.id, hashed)
         session = begin_session(connection, user)
@@ -155,6 +155,10 @@ def check_password(name: str, password: str, again: str) -> None:
         raise InputError("密码里不同的字符太少，容易猜到。请换一个。")
     if name.casefold() in password.casefold():
         raise InputError("密码里不能有用户名。请换一个。")
+
+
+def hash_password(password: str) -> str:
+    return _hasher.hash(password)
 
 
 def _is_password(hashed: str, password: str) -> bool:

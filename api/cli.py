@@ -175,6 +175,10 @@ def serve(
     port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="监听端口")] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="进程数")] = 1,
     database_url: Annotated[str | None, typer.Option("--database-url", help="数据库地址")] = None,
+    demo: Annotated[
+        bool,
+        typer.Option("--demo", help="演示单位：另用一个数据目录，里面是几百件编写的信访件；只在本机监听"),
+    ] = False,
 ) -> None:
     """启动服务。"""
     from api.server import run
@@ -182,11 +186,26 @@ def serve(
 
     settings = get_settings()
     _check_free(host or settings.host, settings.port if port is None else port)
+    if demo:
+        _check_demo(host or settings.host, database_url)
+        database_url = ""
+        os.environ["FENBAN_DATA_DIR"] = str(settings.data_dir / "demo")
+        os.environ["FENBAN_DEMO"] = "true"
     # Worker processes read their settings from the environment.
     for name, value in (("HOST", host), ("PORT", port), ("DATABASE_URL", database_url)):
         if value is not None:
             os.environ[f"FENBAN_{name}"] = str(value)
     run(workers)
+
+
+def _check_demo(host: str, database_url: str | None) -> None:
+    """Raises InputError where a demo office, whose password everybody knows, would stand open or in the real database."""
+    from classifier.errors import InputError
+
+    if host not in {"127.0.0.1", "localhost", "::1"}:
+        raise InputError("演示单位的密码是公开的，只能在本机监听。请去掉 --host，或不用 --demo。")
+    if database_url:
+        raise InputError("演示单位用自己的数据库文件。请去掉 --database-url，或不用 --demo。")
 
 
 def _check_free(host: str, port: int) -> None:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 import uvicorn
+from rich.console import Console
+from rich.progress import Progress
 
+from api import demo
 from api.accounts import first_link
 from api.app import create_app
 from api.service import open_service
 from api.settings import Settings, get_settings
+from api.store.clock import now
 
 
 def run(workers: int) -> None:
     """Serve until stopped. Raises FenbanError when database, key, model or directory are not in order."""
     get_settings.cache_clear()
     settings = get_settings()
+    if settings.demo:
+        _make_demo(settings)
     service = open_service(settings)
     _announce(settings, service.live.engine().bundle.version, service.problem(), first_link(service))
     options = {"host": settings.host, "port": settings.port, "access_log": False, "log_level": "warning"}
@@ -28,10 +35,29 @@ def run(workers: int) -> None:
         uvicorn.run("api.app:create_app", factory=True, workers=workers, **options)  # type: ignore[arg-type]
 
 
+def _make_demo(settings: Settings) -> None:
+    """Write the demo office's past, once, under a progress bar. It appears whole: one cut off is begun again."""
+    if settings.data_dir.exists():
+        return
+    aside = settings.data_dir.with_name(f"{settings.data_dir.name}.new")
+    shutil.rmtree(aside, ignore_errors=True)
+    stories = demo.read_stories(settings.corpora / "demo", now())
+    service = open_service(settings.model_copy(update={"data_dir": aside}))
+    console = Console(stderr=True)
+    with Progress(*Progress.get_default_columns(), console=console, transient=True) as bars:
+        bar = bars.add_task("准备演示单位", total=len(stories))
+        demo.fill(service, stories, lambda: bars.advance(bar))
+    service.close()
+    aside.rename(settings.data_dir)
+
+
 def _announce(settings: Settings, version: str, problem: str | None, link: str | None) -> None:
     address = f"http://{settings.host}:{settings.port}"
     lines = [f"fenban 已就绪，模型 {version}。", f"打开  {address}/", f"接口  {address}/docs"]
-    if link is not None:
+    if settings.demo:
+        names = "、".join(name for name, _, _ in demo.ACCOUNTS)
+        lines.append(f"演示  用户名 {names}，密码都是 {demo.PASSWORD}")
+    elif link is not None:
         lines.append(f"首次登录  {address}{link}")
         lines.append("（管理员 admin 的一次性链接，三天内有效；用它设置密码）")
     if settings.admin_file.exists():

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from fastapi import Request, Response
 from fastapi.responses import PlainTextResponse, RedirectResponse
 
-from api.access import COOKIE, SignedOutError
+from api.access import COOKIE, SignedOutError, get_service
 from api.workbench import render
 from api.workbench.contexts.base import ProblemPage
 from api.workbench.pages.sign_in import keep, local, sign_in_page
@@ -57,4 +57,9 @@ async def signed_out(request: Request, error: SignedOutError) -> Response:
         said = {"done": "expired"} if COOKIE in request.cookies else {}
         return RedirectResponse(f"/sign-in?{urlencode({'onward': local(onward)} | said)}", 303)
     kept = keep((await request.form()).multi_items())
-    return render.page(request, None, sign_in_page(local(request.url.path), kept, problem=str(error)), 401)
+    return render.page(
+        request,
+        None,
+        sign_in_page(get_service(request), local(request.url.path), kept, problem=str(error)),
+        401,
+    )

@@ -88,6 +88,10 @@ class SignInPage(Page):
     onward: str
     #: Fields of an interrupted form as JSON, to be sent on once signed in; "" for none.
     kept: str
+    #: Who may be tried in the demo office; empty everywhere else.
+    demo_names: tuple[str, ...]
+    #: Their password; "" everywhere else.
+    demo_password: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse
 
 from api import accounts
 from api.access import COOKIE, AnyClerk, Clerk, ServiceDep, same_origin
+from api.demo import ACCOUNTS, PASSWORD
 from api.service import Service
 from api.store.accounts import NewSession
 from api.store.firewall import viewer_of
@@ -34,8 +35,10 @@ def home(clerk: AnyClerk) -> Response:
 
 
 @router.get("/sign-in")
-def get_sign_in(request: Request, onward: Annotated[str, Query(max_length=2_000)] = "/") -> Response:
-    return render.page(request, None, sign_in_page(local(onward)))
+def get_sign_in(
+    request: Request, service: ServiceDep, onward: Annotated[str, Query(max_length=2_000)] = "/"
+) -> Response:
+    return render.page(request, None, sign_in_page(service, local(onward)))
 
 
 @router.post("/sign-in", dependencies=[_Origin])
@@ -51,7 +54,7 @@ def post_sign_in(
     try:
         session = accounts.sign_in(service, name, password, request.client.host if request.client else "")
     except AccessError as problem:
-        again = sign_in_page(onward, fields, name, str(problem))
+        again = sign_in_page(service, onward, fields, name, str(problem))
         return render.page(request, None, again, 429 if problem.code == "throttled" else 401)
     if not fields:
         return _entered(request, session, RedirectResponse(onward, 303))
@@ -109,8 +112,13 @@ def post_account(
     return _entered(request, session, RedirectResponse("/account?done=password", 303))
 
 
-def sign_in_page(onward: str, kept: Kept = (), name: str = "", problem: str = "") -> SignInPage:
-    return SignInPage(name, problem, onward, json.dumps(kept, ensure_ascii=False) if kept else "")
+def sign_in_page(
+    service: Service, onward: str, kept: Kept = (), name: str = "", problem: str = ""
+) -> SignInPage:
+    packed = json.dumps(kept, ensure_ascii=False) if kept else ""
+    is_demo = service.settings.demo
+    names = tuple(known for known, _, _ in ACCOUNTS) if is_demo else ()
+    return SignInPage(name, problem, onward, packed, names, PASSWORD if is_demo else "")
 
 
 def keep(fields: Iterable[tuple[str, object]]) -> Kept:
