@@ -5,6 +5,7 @@ Passwords are hashed with Argon2id at the second recommended setting of RFC 9106
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 from argon2 import PasswordHasher
@@ -42,6 +43,8 @@ _FEW, _MANY = 5, 50
 _WAIT = timedelta(minutes=1)
 
 _hasher = PasswordHasher()
+# Each hash takes 64 MiB while it is made: who sends a hundred passwords at once must not have them all made at once.
+_at_once = threading.BoundedSemaphore(2)
 # Verified when there is no account of that name, so that the answer takes as long as a wrong password's. Of a random password.
 _NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$+nGwln/Vgv3C4g7nvQwTIg$3DeMKBshaXR7q8nLAVzuAQozUVdj8yCs06xg6jN6QP8"
 _WRONG = "用户名或密码不对。请重新输入；忘记密码请找管理员发新的登录链接。"
@@ -158,12 +161,14 @@ def check_password(name: str, password: str, again: str) -> None:
 
 
 def hash_password(password: str) -> str:
-    return _hasher.hash(password)
+    with _at_once:
+        return _hasher.hash(password)
 
 
 def _is_password(hashed: str, password: str) -> bool:
     try:
-        return _hasher.verify(hashed, password[: LONGEST + 1])
+        with _at_once:
+            return _hasher.verify(hashed, password[: LONGEST + 1])
     except (Argon2Error, InvalidHashError):
         return False
 
