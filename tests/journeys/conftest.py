@@ -7,11 +7,18 @@ import ctypes
 import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -155,3 +162,96 @@ def write_csv() -> WriteCsv:
         return path
 
     return write
+
+
+@dataclass(slots=True)
+class Server:
+    """A running server, and what it printed."""
+
+    process: subprocess.Popen[bytes]
+    address: str
+    key: str = ""
+    #: The administrator's one-time link, while it is printed.
+    link: str = ""
+
+    def ask(
+        self, path: str, body: dict[str, Any] | None = None, code: int = 200, **headers: str
+    ) -> dict[str, Any]:
+        """GET, or POST when there is a body; any other status than `code` fails the test."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(  # noqa: S310  our own server
+            self.address + path,
+            json.dumps(body).encode() if body is not None else None,
+            {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"} | given,
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+                status, content = answer.status, json.load(answer)
+        except urllib.error.HTTPError as problem:
+            with problem:
+                status, content = problem.code, json.load(problem)
+        assert status == code, content
+        return content
+
+    def stop(self) -> tuple[str, str]:
+        """Ctrl-C; returns what the process had written."""
+        self.process.send_signal(signal.SIGINT)
+        out, err = self.process.communicate(timeout=30)
+        return out.decode("utf-8"), err.decode("utf-8")
+
+
+@contextmanager
+def _serving(fenban: Fenban, *arguments: object, **settings: object) -> Iterator[Server]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = fenban.start("serve", "--port", port, *arguments, **settings)
+    server = Server(process, f"http://127.0.0.1:{port}")
+    try:
+        for line in iter(process.stdout.readline, b""):
+            said, _, value = line.decode("utf-8").strip().partition("  ")
+            if said == "首次登录":
+                server.link = value
+            if said == "凭证":
+                server.key = value
+                break
+        _wait_until_ready(server)
+        yield server
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def _wait_until_ready(server: Server) -> None:
+    end = time.monotonic() + 60
+    while True:
+        assert server.process.poll() is None, server.process.communicate()[1].decode("utf-8")
+        try:
+            if server.ask("/readyz")["status"] == "ok":
+                return
+        except urllib.error.URLError:
+            assert time.monotonic() < end, "the server does not come up"
+            time.sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+def serving() -> Callable[..., Any]:
+    """`with serving(fenban, "--demo", models=…) as server:` a server until the block ends."""
+    return _serving
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Headless Chromium. It asks nothing outside by itself."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip(
+            "no Chromium is installed: journeys through pages are not tried (Debian: apt-get install chromium)"
+        )
+    from playwright.sync_api import sync_playwright
+
+    quiet = ("no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking", "disable-component-update", "disable-sync")  # fmt: skip
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=[f"--{name}" for name in quiet])
+        yield started
+        started.close()

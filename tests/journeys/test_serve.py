@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
-import signal
-import socket
-import subprocess
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from classifier.bundle import Bundle
 
@@ -27,74 +17,8 @@ _PETITION = {
 }
 
 
-@dataclass(slots=True)
-class Server:
-    """A running server and the credential it printed."""
-
-    process: subprocess.Popen[bytes]
-    address: str
-    key: str = ""
-
-    def ask(
-        self, path: str, body: dict[str, Any] | None = None, code: int = 200, **headers: str
-    ) -> dict[str, Any]:
-        """GET, or POST when there is a body; any other status than `code` fails the test."""
-        given = {name.replace("_", "-"): value for name, value in headers.items()}
-        request = urllib.request.Request(  # noqa: S310  our own server
-            self.address + path,
-            json.dumps(body).encode() if body is not None else None,
-            {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"} | given,
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-                status, content = answer.status, json.load(answer)
-        except urllib.error.HTTPError as problem:
-            with problem:
-                status, content = problem.code, json.load(problem)
-        assert status == code, content
-        return content
-
-    def stop(self) -> tuple[str, str]:
-        """Ctrl-C; returns what the process had written."""
-        self.process.send_signal(signal.SIGINT)
-        out, err = self.process.communicate(timeout=30)
-        return out.decode("utf-8"), err.decode("utf-8")
-
-
-@contextmanager
-def _serving(fenban, **settings: object) -> Iterator[Server]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    process = fenban.start("serve", "--port", port, **settings)
-    server = Server(process, f"http://127.0.0.1:{port}")
-    try:
-        for line in iter(process.stdout.readline, b""):
-            found = re.match(r"凭证  (fenban_\S+)", line.decode("utf-8"))
-            if found:
-                server.key = found.group(1)
-                break
-        _wait_until_ready(server)
-        yield server
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
-
-
-def _wait_until_ready(server: Server) -> None:
-    end = time.monotonic() + 60
-    while True:
-        assert server.process.poll() is None, server.process.communicate()[1].decode("utf-8")
-        try:
-            if server.ask("/readyz")["status"] == "ok":
-                return
-        except urllib.error.URLError:
-            assert time.monotonic() < end, "the server does not come up"
-            time.sleep(0.1)
-
-
-def test_a_server_from_first_start_to_second(fenban) -> None:
-    with _serving(fenban) as server:
+def test_a_server_from_first_start_to_second(fenban, serving) -> None:
+    with serving(fenban) as server:
         admin = server.key
         assert admin
         assert admin == (fenban.folder / "data" / "admin.key").read_text().strip()
@@ -113,7 +37,7 @@ def test_a_server_from_first_start_to_second(fenban) -> None:
         for secret in ("13812345678", "王小明", "柏垭村", admin):
             assert secret not in err  # the log
 
-    with _serving(fenban) as server:
+    with serving(fenban) as server:
         assert server.key == admin
         (kept,) = server.ask("/v1/petitions")["items"]
         assert kept["id"] == first["id"]
@@ -126,11 +50,11 @@ def test_a_server_from_first_start_to_second(fenban) -> None:
 
 
 def test_what_people_decide_becomes_the_next_model(
-    fenban, own_models: Path, bundle: Bundle, seed_rows: list[dict[str, str]]
+    fenban, own_models: Path, bundle: Bundle, seed_rows: list[dict[str, str]], serving
 ) -> None:
     """Intake, list, decide, return, export, train, promote: the running server goes on with the new model."""
     chosen = [row for row in seed_rows if row["category"][:2] in {"04", "15"}][::40]
-    with _serving(fenban, models=own_models) as server:
+    with serving(fenban, models=own_models) as server:
         ids = [
             server.ask("/v1/petitions", {"title": row["title"], "text": row["text"]}, 201)["id"]
             for row in chosen
@@ -174,23 +98,23 @@ def test_what_people_decide_becomes_the_next_model(
 
 
 def test_a_correction_is_learnt_judged_promoted_and_rolled_back_over_http(
-    fenban, own_models: Path, bicycle_letters
+    fenban, own_models: Path, bicycle_letters, serving
 ) -> None:
     """Decide, retrain, read the verdict, promote: the same text answers as corrected; roll back: it answers as before."""
     text, letters = bicycle_letters
     corrected = "1501"
 
-    def answer(server: Server) -> tuple[str, str]:
+    def answer(server) -> tuple[str, str]:
         (found,) = server.ask("/v1/triage", {"petitions": [{"text": text}]})["results"]
         return found["model_version"], found["categories"][0]["code"][:4]
 
-    def wait_for(server: Server, version: str) -> None:
+    def wait_for(server, version: str) -> None:
         end = time.monotonic() + 30
         while server.ask("/readyz")["model_version"] != version:
             assert time.monotonic() < end, "the server does not follow"
             time.sleep(0.2)
 
-    with _serving(fenban, models=own_models) as server:
+    with serving(fenban, models=own_models) as server:
         parent, before = answer(server)
         assert before != corrected
         for letter in letters:
