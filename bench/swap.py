@@ -140,13 +140,18 @@ def _comparable(answer: dict[str, Any]) -> str:
     return json.dumps({name: answer[name] for name in _COMPARED}, ensure_ascii=False, sort_keys=True)
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    return port
+
+
 @contextmanager
 def server(
     folder: Path, models: Path, workers: int, outcome: Outcome, url: str
 ) -> Iterator[tuple[str, str, list[int]]]:
     """A running `fenban serve`; gives its address, its key and the process ids of its workers."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FENBAN_")}
     settings = {
         "FENBAN_DATA_DIR": str(folder / "data"),
