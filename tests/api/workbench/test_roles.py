@@ -20,6 +20,10 @@ _MAY = {
     ("GET", "/account"): (_EVERYONE, 200, None),
     ("POST", "/account"): (_EVERYONE, 403, {"current": "wrong"}),
     ("POST", "/sign-out"): (_EVERYONE, 303, {}),
+    # Registering, and what a type-ahead offers.
+    ("GET", "/look-up/categories"): (_EVERYONE, 200, None),
+    ("GET", "/look-up/units"): (_EVERYONE, 200, None),
+    ("GET", "/look-up/districts"): (_EVERYONE, 200, None),
 }
 #: What needs no session.
 _OPEN = {("GET", "/sign-in"), ("POST", "/sign-in"), ("GET", "/welcome"), ("POST", "/welcome")}
