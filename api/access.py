@@ -43,6 +43,14 @@ class SignedOutError(UnauthenticatedError):
     """A page was asked for without a session that holds: the answer is the sign-in page, which keeps what was typed."""
 
 
+class StaleFormError(ForbiddenError):
+    """A form was filled in before its sender signed in anew: nothing was done, and it comes back to be sent again."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__("页面已经过期，这次没有执行。请刷新页面后重试。")
+        self.session = session
+
+
 @dataclass(frozen=True, slots=True)
 class Clerk:
     """Who uses a page. `csrf` goes into every form."""
@@ -97,7 +105,7 @@ async def _posted_csrf(request: Request) -> str:
 def signed_in(
     request: Request, service: ServiceDep, posted: Annotated[str, Depends(_posted_csrf)]
 ) -> Session:
-    """Raises SignedOutError, ForbiddenError when an unsafe request does not carry the session's token."""
+    """Raises SignedOutError, ForbiddenError for a request from elsewhere, StaleFormError when an unsafe one lacks the session's token."""
     same_origin(request)
     cookie = request.cookies.get(COOKIE, "")
     settings = service.settings
@@ -113,7 +121,7 @@ def signed_in(
     session, is_stale = known
     # Compared as bytes: what was posted may hold anything.
     if request.method not in _SAFE and not hmac.compare_digest(posted.encode(), session.csrf.encode()):
-        raise ForbiddenError("页面已经过期，这次没有执行。请刷新页面后重试。")
+        raise StaleFormError(session)
     if is_stale:
         with service.store.write() as connection:
             touch(connection, cookie)

@@ -11,7 +11,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.staticfiles import StaticFiles
 
 from api import errors
-from api.access import SignedOutError
+from api.access import SignedOutError, StaleFormError
 from api.limits import BodyLimit
 from api.observe import Metrics, configure_logging, observe
 from api.routes import health, hot, matters, models, petitions, reference, retrain, review
@@ -60,6 +60,7 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
     app.state.metrics = Metrics()
     errors.install(app, problems)
     app.exception_handler(SignedOutError)(problems.signed_out)
+    app.exception_handler(StaleFormError)(problems.stale)
 
     app.add_middleware(BodyLimit, most=settings.max_body_bytes)
     app.middleware("http")(observe)

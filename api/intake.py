@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, RowMapping
 
 from api.contact import contact_of, row_of
 from api.live import Engine
@@ -17,6 +17,7 @@ from api.store.firewall import Viewer, previews
 from api.store.petitions import (
     Sealed,
     add_petition,
+    brief_rows,
     dump_answer,
     imported,
     latest_suggestion,
@@ -24,9 +25,10 @@ from api.store.petitions import (
     remember,
     remembered,
 )
-from api.store.terms import IndexWriter
+from api.store.terms import DatabaseHistory, IndexWriter
 from classifier.errors import ConflictError, IdempotencyError
-from classifier.petition import Petition, Triage
+from classifier.petition import Kind, Petition, Suggestion, Triage, UnitSuggestion
+from classifier.predict import predict, units_of
 from classifier.records import check_text
 from classifier.triage import Triaged, read, triage_each
 
@@ -47,6 +49,84 @@ def triage_only(service: Service, petitions: Sequence[Petition], top: int = 3) -
         check_text(petition.title, petition.text)
     readings = [read(p, engine.bundle.tokeniser, service.vault.identity_secret) for p in petitions]
     return [item.triage for item in triage_each(readings, engine.bundle, None, engine.router, top=top)]
+
+
+@dataclass(frozen=True, slots=True)
+class SeenLink:
+    """A link to an earlier petition as one viewer may see it.
+
+    `kind` is a LinkKind's value, or RESTRICTED: then there is one, and nothing else of it is told. `other` is the earlier petition's row.
+    """
+
+    kind: str
+    score: float
+    facts: tuple[str, ...]
+    contradictions: tuple[str, ...]
+    other: RowMapping | None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would be suggested for a petition that is still being written. `units` follow what was chosen so far."""
+
+    triage: Triage
+    units: tuple[UnitSuggestion, ...]
+    links: tuple[SeenLink, ...]
+
+
+def preview(
+    service: Service, petition: Petition, viewer: Viewer, category: str = "", kind: Kind | None = None
+) -> Preview:
+    """Suggestions for a petition that is not stored, with the links that `viewer` may see to those that are. Nothing is written.
+
+    With a `category` or `kind` that a person chose already, units are those for it. Raises InputError, BundleError, StoreError.
+    """
+    check_text(petition.title, petition.text)
+    engine = service.live.engine()
+    secret = service.vault.identity_secret
+    reading = read(petition, engine.bundle.tokeniser, secret)
+    with service.store.read() as connection:
+        if (now := service.keyring.follow(connection).identity_secret) != secret:  # the key was replaced
+            reading = read(petition, engine.bundle.tokeniser, now)
+        triaged = next(triage_each([reading], engine.bundle, DatabaseHistory(connection), engine.router))
+        links = seen_links(connection, viewer, [asdict(link) for link in triaged.triage.links])
+    return Preview(triaged.triage, _units_for(engine, triaged, category, kind), links)
+
+
+def seen_links(
+    connection: Connection, viewer: Viewer, links: Sequence[dict[str, Any]]
+) -> tuple[SeenLink, ...]:
+    """Suggested links, each with the row of the earlier petition, as `viewer` may see them."""
+    shown = previews(connection, viewer, links)
+    rows = brief_rows(connection, [link["id"] for link in shown if link["id"]], viewer)
+    return tuple(
+        SeenLink(
+            str(link["kind"]),
+            link["score"],
+            tuple(link["evidence"].get("facts", ())),
+            tuple(link["evidence"].get("contradictions", ())),
+            rows.get(link["id"]),
+        )
+        for link in shown
+    )
+
+
+def _units_for(
+    engine: Engine, triaged: Triaged, category: str, kind: Kind | None
+) -> tuple[UnitSuggestion, ...]:
+    answer, taxonomy = triaged.triage, engine.bundle.taxonomy
+    chosen = category if category in taxonomy else ""
+    if not chosen and (kind is None or kind is answer.kind.name):
+        return answer.units
+    categories: Sequence[Suggestion] = answer.categories
+    if chosen:
+        categories = [Suggestion(chosen, taxonomy[chosen].name, taxonomy.path(chosen), 1.0)]
+    document, district = triaged.reading.document, triaged.reading.district
+    predictions = predict(engine.bundle, [document])
+    most = len(answer.units)
+    return units_of(
+        engine.bundle, predictions, 0, document, engine.router, categories, kind or answer.kind.name, district, most
+    )  # fmt: skip
 
 
 def submit(

@@ -59,3 +59,27 @@ def name_sounds(name: str) -> str:
             return syllables + sounds(name[len(two) :])
     surname = _SURNAMES.get(name[:1])
     return f"{surname} {sounds(name[1:])}" if surname else sounds(name)
+
+
+# Characters of everyday names that are read in two ways which begin differently: both beginnings find the name.
+_READ_TWICE = {
+    "行": "xh", "重": "zc", "长": "cz", "调": "dt", "会": "hk", "系": "xj", "降": "jx", "传": "cz", "校": "xj", "弹": "dt",
+    "省": "sx", "藏": "cz", "乐": "ly", "朝": "cz", "盛": "sc", "折": "zs", "率": "ls",
+}  # fmt: skip
+_MOST_SPELLINGS = 8
+
+
+def initials(text: str) -> str:
+    """What a hurried typist writes for a name: the first letter of each syllable (住建局 → zjj), letters and digits as they are.
+
+    A name with a character that is read in two ways gets each spelling, the likeliest first, parted by blanks: 银行 → `yx yh`.
+    """
+    spellings = [""]
+    for character in text:
+        if not character.isalnum():
+            continue
+        letters = _READ_TWICE.get(character) or sounds(character)[:1].lower()
+        if len(spellings) * len(letters) > _MOST_SPELLINGS:
+            letters = letters[0]
+        spellings = [begun + letter for letter in letters for begun in spellings]
+    return " ".join(spellings)

@@ -7,10 +7,10 @@ from urllib.parse import urlencode
 from fastapi import Request, Response
 from fastapi.responses import PlainTextResponse, RedirectResponse
 
-from api.access import COOKIE, SignedOutError, get_service
+from api.access import COOKIE, SignedOutError, StaleFormError, get_service
 from api.workbench import render
-from api.workbench.contexts.base import ProblemPage
-from api.workbench.pages.sign_in import keep, local, sign_in_page
+from api.workbench.contexts.base import ProblemPage, ResumePage
+from api.workbench.pages.sign_in import clerk_of, keep, local, sign_in_page
 
 _HEADINGS = {
     400: "请求无法识别",
@@ -63,3 +63,12 @@ async def signed_out(request: Request, error: SignedOutError) -> Response:
         sign_in_page(get_service(request), local(request.url.path), kept, problem=str(error)),
         401,
     )
+
+
+async def stale(request: Request, error: StaleFormError) -> Response:
+    """The form again, to be sent by one press: somebody signed in anew, in another window perhaps, while it was filled in."""
+    kept = () if is_fragment(request) else keep((await request.form()).multi_items())
+    if not kept:
+        return problem(request, 403, str(error))
+    clerk = clerk_of(get_service(request), error.session)
+    return render.page(request, clerk, ResumePage(local(request.url.path), kept), 403)

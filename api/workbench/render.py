@@ -35,6 +35,14 @@ NOTICES: dict[str, Notice] = {
     "expired": Notice("warn", "登录已过期，请重新登录。"),
     "signed-out": Notice("ok", "已退出。"),
     "password": Notice("ok", "密码已更换，其他地方的登录已失效。"),
+    "registered": Notice("ok", "已登记，等待认定。"),
+    "registered-decided": Notice("ok", "已登记并认定。"),
+    "registered-otherwise": Notice(
+        "warn", "这件先前已经登记并认定过，这次选的没有保存。要更改，请打开这件。"
+    ),
+    "registered-undecided": Notice(
+        "warn", "已登记，但分类表或单位目录刚有变化，认定没有保存。请打开这件重新认定。"
+    ),
 }
 
 

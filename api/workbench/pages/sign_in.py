@@ -14,7 +14,7 @@ from api import accounts
 from api.access import COOKIE, AnyClerk, Clerk, ServiceDep, same_origin
 from api.demo import ACCOUNTS, PASSWORD
 from api.service import Service
-from api.store.accounts import NewSession
+from api.store.accounts import NewSession, Session
 from api.store.firewall import viewer_of
 from api.workbench import render
 from api.workbench.contexts.base import AccountPage, ResumePage, SignInPage, WelcomePage
@@ -59,7 +59,7 @@ def post_sign_in(
     if not fields:
         return _entered(request, session, RedirectResponse(onward, 303))
     resume = ResumePage(onward, fields)
-    return _entered(request, session, render.page(request, _clerk(service, session), resume))
+    return _entered(request, session, render.page(request, clerk_of(service, session), resume))
 
 
 @router.post("/sign-out")
@@ -142,7 +142,7 @@ def _unpacked(kept: str) -> Kept:
         return ()
 
 
-def _clerk(service: Service, session: NewSession) -> Clerk:
+def clerk_of(service: Service, session: Session | NewSession) -> Clerk:
     user = session.user
     viewer = viewer_of(user.role, user.id, user.unit, service.settings.units_see_accusations)
     return Clerk(user, viewer, session.csrf)

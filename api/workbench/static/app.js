@@ -65,6 +65,7 @@
       await fetch("/healthz", { cache: "no-store" });
     } catch {
       tell(form, "error", "连不上服务，还没有提交。您填写的内容都在，请稍后再按一次。");
+      dirty = "keep" in form.dataset;
       return;
     }
     form.dataset.sure = "1";
@@ -86,7 +87,12 @@
       const html = await answer.text();
       if (token !== part.asked) return;
       if (!answer.ok) { if (answer.status === 401) said(part, "登录已过期。提交时会请您重新登录，填写的内容不会丢。"); return; }
+      // Nothing is replaced under the fingers of somebody who types in it; whoever stands on a choice stays there.
+      const at = document.activeElement;
+      if (part.contains(at) && typing(at) && part.again) { at.addEventListener("blur", part.again, { once: true }); return; }
+      const here = part.contains(at) ? at.id : "";
       part.innerHTML = html;
+      if (here) document.getElementById(here)?.focus({ preventScroll: true });
       const state = part.querySelector("[data-state]");
       if (state && state.dataset.state === "done") location.reload();
     } catch {
@@ -103,11 +109,11 @@
     if (part.dataset.liveForm) {
       const form = document.getElementById(part.dataset.liveForm);
       let timer = 0;
-      const later = (event) => {
-        if (event.isComposing || !event.target.matches("[data-watched]")) return;
+      part.again = () => {
         clearTimeout(timer);
         timer = setTimeout(() => refresh(part, new URLSearchParams([...new FormData(form)].filter(([, value]) => typeof value === "string"))), 200);
       };
+      const later = (event) => { if (!event.isComposing && event.target.matches("[data-watched]")) part.again(); };
       for (const name of ["input", "change", "compositionend"]) form.addEventListener(name, later);
     } else {
       const every = 1000 * (Number(part.dataset.every) || 2);

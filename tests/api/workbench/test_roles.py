@@ -20,6 +20,17 @@ _MAY = {
     ("GET", "/account"): (_EVERYONE, 200, None),
     ("POST", "/account"): (_EVERYONE, 403, {"current": "wrong"}),
     ("POST", "/sign-out"): (_EVERYONE, 303, {}),
+    # Registering, and what a type-ahead offers.
+    ("GET", "/register"): (_OFFICERS, 200, None),
+    ("POST", "/register"): (_OFFICERS, 422, {"do": "accept"}),
+    ("POST", "/register/suggest"): (_OFFICERS, 200, {"text": "楼下烧烤店油烟扰民"}),
+    ("POST", "/register/read"): (_OFFICERS, 422, {"text": "楼下烧烤店油烟扰民"}),
+    ("GET", "/register/{petition_id}/receipt"): (_OFFICERS, 200, None),
+    ("GET", "/help"): (_EVERYONE, 200, None),
+    ("GET", "/help/algorithm"): (_EVERYONE, 200, None),
+    ("GET", "/look-up/categories"): (_EVERYONE, 200, None),
+    ("GET", "/look-up/units"): (_EVERYONE, 200, None),
+    ("GET", "/look-up/districts"): (_EVERYONE, 200, None),
 }
 #: What needs no session.
 _OPEN = {("GET", "/sign-in"), ("POST", "/sign-in"), ("GET", "/welcome"), ("POST", "/welcome")}
@@ -39,8 +50,8 @@ def test_every_page_has_its_line_in_the_matrix():
 
 
 @pytest.fixture
-def ids():
-    return {}
+def ids(http):
+    return {"petition_id": http.submit("楼下烧烤店油烟直接排进楼道，反映多次无人处理")}
 
 
 def _ask(desk, method, path, form, ids, **options):
