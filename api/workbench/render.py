@@ -34,6 +34,9 @@ _NAV: tuple[tuple[str, str, frozenset[Role]], ...] = (
 NOTICES: dict[str, Notice] = {
     "signed-out": Notice("ok", "已退出。"),
     "password": Notice("ok", "密码已更换，其他地方的登录已失效。"),
+    "model-promoted": Notice("ok", "已启用新版本。各工作进程约两秒内换上，不用重启。"),
+    "model-rolled-back": Notice("ok", "已退回上一个版本。各工作进程约两秒内换上，不用重启。"),
+    "model-already": Notice("ok", "这个版本已经在使用。"),
 }
 
 
