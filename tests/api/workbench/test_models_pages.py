@@ -240,7 +240,7 @@ def test_progress_in_steps(desk, registry):
         shown = desk("reviewer").get("/models/retrain/progress")
         assert 'max="400" value="30"' in shown.text
         assert "导出认定 完成 检验新旧两个模型 30 / 400" in _said(shown)
-        assert "由王芳开始" in _said(shown)
+        assert "由 王芳 开始" in _said(shown)
         files.write(Run("1", State.RUNNING, "王芳", moment(), steps=steps, message=""))
         assert '<progress aria-label="写入模型">' in desk("reviewer").get("/models/retrain/progress").text
     assert "中途没有了" in desk("reviewer").get("/models/retrain/progress").text
@@ -353,7 +353,7 @@ def test_comparing_is_done_when_asked_for(desk, registry, monkeypatch):
 def test_what_got_better_and_worse_and_which_texts_changed(desk, registry, bundle):
     """Asks two models for real, on the tiny gold set's branches among the whole one."""
     said = _said(desk().get("/models/compare?before=v1&after=v2&go=1"))
-    assert "自带检验件，一级分类 20 18 16 -2" in said
+    assert "自带检验件，一级分类 20 18 16 −2" in said
     assert "变差 环境保护" in said
     assert "0 件的回答变了" in said, "they are one model under two names"
 
