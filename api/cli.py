@@ -13,8 +13,9 @@ from typing import Annotated
 
 import typer
 
-from api import cli_learning, cli_models
+from api import cli_learning
 from api.cli_keys import keys_app
+from api.cli_models import models_app
 from classifier.errors import FenbanError
 
 app = typer.Typer(
@@ -27,7 +28,6 @@ app = typer.Typer(
 )
 directory_app = typer.Typer(help="单位目录", no_args_is_help=True)
 users_app = typer.Typer(help="用户和凭证", no_args_is_help=True)
-models_app = typer.Typer(help="模型版本", no_args_is_help=True)
 export_app = typer.Typer(help="导出", no_args_is_help=True)
 corpora_app = typer.Typer(help="语料", no_args_is_help=True)
 for name, group in (
@@ -41,8 +41,6 @@ for name, group in (
     app.add_typer(group, name=name)
 app.command()(cli_learning.retrain)
 models_app.command("health")(cli_learning.health)
-for command in (cli_models.verdict, cli_models.diff, cli_models.prune):
-    models_app.command()(command)
 
 Out = Annotated[Path | None, typer.Option("-o", "--out", help="输出文件；- 为标准输出")]
 Model = Annotated[Path | None, typer.Option("--model", help="用这个模型包，不用正在启用的")]
@@ -390,63 +388,6 @@ def users_disable(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
     with open_service(get_settings()).store.write() as connection:
         disable_user(connection, name)
     typer.echo(f"已停用 {name}。")
-
-
-@models_app.command("list")
-def models_list() -> None:
-    """列出模型版本，* 为正在启用的。"""
-    from api.settings import get_settings
-    from classifier.registry import Registry
-
-    registry = Registry(get_settings().models)
-    active = registry.active_version()
-    for version in registry.versions():
-        typer.echo(f"{'*' if version == active else ' '} {version}")
-
-
-@models_app.command("show")
-def models_show(
-    version: Annotated[str | None, typer.Argument(metavar="VERSION")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="训练报告，按 JSON 输出")] = False,
-) -> None:
-    """显示一个模型（默认正在启用的）的说明：从哪里来、学了什么、检验如何、有何局限。"""
-    import json
-
-    from api.model_card import model_card
-    from api.model_diff import provenance
-    from api.settings import get_settings
-    from classifier.bundle import load_bundle
-    from classifier.registry import Registry
-
-    registry = Registry(get_settings().models)
-    bundle = load_bundle(registry.path(version) if version else registry.active())
-    if as_json:
-        typer.echo(json.dumps({"version": bundle.version, **bundle.report}, ensure_ascii=False, indent=1))
-    else:
-        typer.echo(model_card(bundle))
-        if came_from := provenance(registry, bundle.version):
-            typer.echo(came_from)
-
-
-@models_app.command("promote")
-def models_promote(version: Annotated[str, typer.Argument(metavar="VERSION")]) -> None:
-    """启用一个版本。先完整校验再启用；没有通过检验的不启用，并说明原因。"""
-    from api.models import promote
-    from api.settings import get_settings
-    from classifier.registry import COMMAND_LINE
-
-    promote(get_settings(), version, COMMAND_LINE)
-    typer.echo(f"已启用 {version}。")
-
-
-@models_app.command("rollback")
-def models_rollback() -> None:
-    """退回上一个启用的版本。那个版本读不出来时保持原样。"""
-    from api.models import rollback
-    from api.settings import get_settings
-    from classifier.registry import COMMAND_LINE
-
-    typer.echo(f"已退回 {rollback(get_settings(), COMMAND_LINE).version}。")
 
 
 @export_app.command("labels")

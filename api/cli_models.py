@@ -1,4 +1,4 @@
-"""`fenban models diff | prune | verdict`: what a version changes, what the gate said, which old ones go. Parses and shows."""
+"""`fenban models …`: the versions, what each changes, what the gate said, which one serves, which old ones go. Parses and shows."""
 
 from __future__ import annotations
 
@@ -8,11 +8,69 @@ from typing import Annotated
 
 import typer
 
+models_app = typer.Typer(help="模型版本", no_args_is_help=True)
+
 Version = Annotated[str, typer.Argument(metavar="VERSION")]
 AsJson = Annotated[bool, typer.Option("--json", help="按 JSON 输出")]
 _SHOWN = 20
 
 
+@models_app.command("list")
+def list_() -> None:
+    """列出模型版本，* 为正在启用的。"""
+    from api.settings import get_settings
+    from classifier.registry import Registry
+
+    registry = Registry(get_settings().models)
+    active = registry.active_version()
+    for version in registry.versions():
+        typer.echo(f"{'*' if version == active else ' '} {version}")
+
+
+@models_app.command("show")
+def show(
+    version: Annotated[str | None, typer.Argument(metavar="VERSION")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="训练报告，按 JSON 输出")] = False,
+) -> None:
+    """显示一个模型（默认正在启用的）的说明：从哪里来、学了什么、检验如何、有何局限。"""
+    from api.model_card import model_card
+    from api.model_diff import provenance
+    from api.settings import get_settings
+    from classifier.bundle import load_bundle
+    from classifier.registry import Registry
+
+    registry = Registry(get_settings().models)
+    bundle = load_bundle(registry.path(version) if version else registry.active())
+    if as_json:
+        typer.echo(json.dumps({"version": bundle.version, **bundle.report}, ensure_ascii=False, indent=1))
+    else:
+        typer.echo(model_card(bundle))
+        if came_from := provenance(registry, bundle.version):
+            typer.echo(came_from)
+
+
+@models_app.command("promote")
+def promote(version: Version) -> None:
+    """启用一个版本。先完整校验再启用；没有通过检验的不启用，并说明原因。"""
+    from api import models
+    from api.settings import get_settings
+    from classifier.registry import COMMAND_LINE
+
+    models.promote(get_settings(), version, COMMAND_LINE)
+    typer.echo(f"已启用 {version}。")
+
+
+@models_app.command("rollback")
+def rollback() -> None:
+    """退回上一个启用的版本。那个版本读不出来时保持原样。"""
+    from api import models
+    from api.settings import get_settings
+    from classifier.registry import COMMAND_LINE
+
+    typer.echo(f"已退回 {models.rollback(get_settings(), COMMAND_LINE).version}。")
+
+
+@models_app.command()
 def verdict(version: Version, as_json: AsJson = False) -> None:
     """检验结论：过没过，为什么，哪些变好变差，哪些认定像是标错的（只列编号）。"""
     from api.settings import get_settings
@@ -46,6 +104,7 @@ def verdict(version: Version, as_json: AsJson = False) -> None:
             )
 
 
+@models_app.command()
 def diff(
     before: Annotated[str, typer.Argument(metavar="BEFORE")],
     after: Annotated[str, typer.Argument(metavar="AFTER")],
@@ -88,6 +147,7 @@ def diff(
         typer.echo(f"  其余 {len(found.answers) - _SHOWN} 件见 --json。")
 
 
+@models_app.command()
 def prune(
     keep: Annotated[int, typer.Option("--keep", min=1, help="保留最新的几个版本")] = 5,
 ) -> None:

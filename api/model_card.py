@@ -1,8 +1,9 @@
-"""A model's card in Chinese, for the command line: what it was trained on, what it reached, whom it may fail."""
+"""A model's card in Chinese, for command line and page: what it was trained on, what it reached, whom it may fail."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from classifier.bundle import Bundle
@@ -25,34 +26,55 @@ _LIMITS = (
 )
 
 
-def model_card(bundle: Bundle) -> str:
-    """The card as lines of text. Figures are those of the bundle's own training report."""
-    report = bundle.report
+@dataclass(frozen=True, slots=True)
+class Card:
+    """The card's three parts, as sentences: what the model learnt, what it reached on what it had not learnt, whom it may fail."""
+
+    learnt: tuple[str, ...]
+    held_out: tuple[str, ...]
+    limits: tuple[str, ...]
+
+
+def card_of(report: Mapping[str, Any], threshold: float) -> Card:
+    """Figures are those of the bundle's own training report."""
     learnt = [
         f"自带种子语料 {'有' if report.get('seed') else '无'}",
         f"信访件 {report.get('petitions', 0)} 件",
     ]
     if report.get("data"):
         learnt.append(f"本单位文件 {'、'.join(report['data'])}")
-    lines = [f"模型 {bundle.version}", "", "学了什么", f"  {'；'.join(learnt)}"]
+    lines = ["；".join(learnt)]
     if report.get("kinds"):
-        lines.append(f"  诉求类型：{_counts(report['kinds'])}")
+        lines.append(f"诉求类型：{_counts(report['kinds'])}")
     if report.get("units"):
-        lines.append(f"  承办单位：{len(report['units'])} 个")
+        lines.append(f"承办单位：{len(report['units'])} 个")
     if changes := report.get("unlabelled"):
         taken = "已采用" if changes["kept"] else "未采用（金标准变差）"
-        lines.append(f"  未标注材料 {changes['texts']} 件，其中 {changes['taught']} 件当作例子：{taken}")
-    lines += ["", "留出检验（训练时没有学过的那部分）"]
+        lines.append(f"未标注材料 {changes['texts']} 件，其中 {changes['taught']} 件当作例子：{taken}")
+    reached = []
     for name, title in _HEADS:
         if report.get(name) and report[name].get("n"):
-            lines.append(f"  {title}：{report[name]['n']} 件，{_figures(report[name])}")
+            reached.append(f"{title}：{report[name]['n']} 件，{_figures(report[name])}")
             if "level1" in report[name]:
-                lines.append(f"  内容分类（一级）：{_figures(report[name]['level1'])}")
-    lines += [
-        f"  一级分类把握低于 {bundle.threshold:.1%} 时弃权，交人判断",
+                reached.append(f"内容分类（一级）：{_figures(report[name]['level1'])}")
+    reached.append(f"一级分类把握低于 {threshold:.1%} 时弃权，交人判断")
+    return Card(tuple(lines), tuple(reached), _LIMITS)
+
+
+def model_card(bundle: Bundle) -> str:
+    """The card as lines of text."""
+    card = card_of(bundle.report, bundle.threshold)
+    lines = [
+        f"模型 {bundle.version}",
+        "",
+        "学了什么",
+        *(f"  {line}" for line in card.learnt),
+        "",
+        "留出检验（训练时没有学过的那部分）",
+        *(f"  {line}" for line in card.held_out),
         "",
         "局限",
-        *(f"  · {limit}" for limit in _LIMITS),
+        *(f"  · {limit}" for limit in card.limits),
         "",
         "全文见 docs/model-card.md；机器可读的训练报告用 --json。",
     ]

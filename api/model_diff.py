@@ -6,9 +6,10 @@ Answers are given by id: no text is in here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,26 +61,33 @@ class Difference:
 def difference(registry: Registry, before: str, after: str, files: Sequence[Path]) -> Difference:
     """Compare two versions, and their answers to the petitions in `files`. Raises BundleError, UnreadableFileError."""
     old, new = load_bundle(registry.path(before)), load_bundle(registry.path(after))
-    cards = _card(registry, before), _card(registry, after)
-    series: dict[str, Tally] = {}
-    categories: list[CategoryChange] = []
-    if cards[0] and cards[1]:
-        series = compare(cards[0], cards[1])
-        categories = [
-            CategoryChange(name, code, _path(new, code), tally)
-            for (name, code), tally in sorted(compare_categories(cards[0], cards[1]).items())
-            if tally.lost or tally.won
-        ]
-        categories.sort(key=lambda change: change.tally.after - change.tally.before)
+    series, categories = judged(registry, before, after, partial(_path, new))
     asked, answers = 0, []
     for found in _both(old, new, files):
         asked += 1
         if found.category[0] != found.category[1] or found.kind[0] != found.kind[1]:
             answers.append(found)
-    return Difference(before, after, series, tuple(categories), asked, tuple(answers))
+    return Difference(before, after, series, categories, asked, tuple(answers))
 
 
-def _card(registry: Registry, version: str) -> Scorecard | None:
+def judged(
+    registry: Registry, before: str, after: str, named: Callable[[str], str]
+) -> tuple[dict[str, Tally], tuple[CategoryChange, ...]]:
+    """Series and categories of the cases both were asked, the worst loss first, from the scorecards alone: no model is loaded. `named`
+    says what a code is called."""
+    cards = scorecard_of(registry, before), scorecard_of(registry, after)
+    if cards[0] is None or cards[1] is None:
+        return {}, ()
+    changes = [
+        CategoryChange(name, code, named(code), tally)
+        for (name, code), tally in sorted(compare_categories(cards[0], cards[1]).items())
+        if tally.lost or tally.won
+    ]
+    changes.sort(key=lambda change: change.tally.after - change.tally.before)
+    return compare(cards[0], cards[1]), tuple(changes)
+
+
+def scorecard_of(registry: Registry, version: str) -> Scorecard | None:
     """A version's scorecard: from its own file or, for one made by hand, from that of a version that was judged against it."""
     for judged in (version, *registry.versions()):
         for card in registry.scorecards(judged).values():

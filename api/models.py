@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -10,6 +11,7 @@ from api.model_diff import Difference, difference
 from api.settings import Settings
 from classifier import release
 from classifier.errors import AlreadyRunningError, BundleMissingError, ConflictError, NotFoundError
+from classifier.records import Reject, petitions
 from classifier.registry import Move, Registry
 
 _comparing = Lock()
@@ -70,9 +72,19 @@ def compare(settings: Settings, before: str, after: str) -> Difference:
     if not _comparing.acquire(blocking=False):
         raise AlreadyRunningError("已有一次版本比较在进行，请稍后再试。")
     try:
-        return difference(registry, before, after, sorted((settings.corpora / "gold").glob("*.jsonl")))
+        return difference(registry, before, after, _gold(settings))
     finally:
         _comparing.release()
+
+
+def gold_titles(settings: Settings) -> dict[str, str]:
+    """What the texts that `compare` asks about are called, by id."""
+    items = (item for path in _gold(settings) for item in petitions(path))
+    return {item[1].id: item[1].title for item in items if not isinstance(item, Reject)}
+
+
+def _gold(settings: Settings) -> list[Path]:
+    return sorted((settings.corpora / "gold").glob("*.jsonl"))
 
 
 def _known(registry: Registry, version: str) -> None:

@@ -28,11 +28,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from api.export import write_snapshot
-from api.models import promote
+from api.promotion import promote
 from api.run_state import Run, RunState, State, Step, moment
 from api.service import Service
 from api.settings import Settings
+from api.store.audit import Action, record
 from api.store.snapshot import state
+from api.store.users import User
 from classifier.errors import ConflictError, FenbanError, StoreUnavailableError
 from classifier.registry import COMMAND_LINE
 
@@ -93,8 +95,8 @@ class _Work:
         return self.run
 
 
-def start(service: Service, by: str) -> Run:
-    """Begin a run in a process of its own; returns it as it begins. `by` is the user's name.
+def start(service: Service, by: User) -> Run:
+    """Begin a run in a process of its own; returns it as it begins.
 
     The lock is taken here and inherited by the process, so that of two who start at once one is refused. Raises
     AlreadyRunningError, StoreUnavailableError when the folder of models cannot be written.
@@ -104,7 +106,8 @@ def start(service: Service, by: str) -> Run:
     try:
         descriptor = files.take()
         try:
-            run = _begin(files, by)
+            _on_record(service, by)
+            run = _begin(files, by.name)
             _spawn(settings, run.id, descriptor)
         finally:
             os.close(descriptor)
@@ -113,6 +116,20 @@ def start(service: Service, by: str) -> Run:
             f"模型目录写不了（{type(problem).__name__}），训练没有开始。请检查目录、权限和磁盘。"
         ) from None
     return run
+
+
+def cancel(service: Service, by: User) -> Run:
+    """Ask the run that is at work to end; returns it. Raises ConflictError when there is none."""
+    run = RunState(service.settings.models).cancel()
+    with service.store.write() as connection:
+        record(connection, Action.RETRAINED, by.id, cancelled=True)
+    return run
+
+
+def _on_record(service: Service, by: User | None) -> None:
+    nobody = {} if by else {"by": COMMAND_LINE}
+    with service.store.write() as connection:
+        record(connection, Action.RETRAINED, by.id if by else None, **nobody)
 
 
 def retrain(
@@ -129,6 +146,8 @@ def retrain(
     settings = service.settings
     files = RunState(settings.models)
     with files.held(descriptor), _logger(files.log) as log:
+        if not run_id:
+            _on_record(service, None)
         run = files.read() if run_id else _begin(files, COMMAND_LINE)
         work = _Work(files, run, show, log)
         log.info("开始 %s", work.run.id)
@@ -136,7 +155,7 @@ def retrain(
             with _folder(settings.data_dir) as folder:
                 _run(service, work, folder)
             if promoting and work.run.state is State.PASSED:
-                _promote(settings, work)
+                _promote(service, work)
         except _Cancelled:
             work.end(State.CANCELLED, "已按要求取消。")
         except KeyboardInterrupt:
@@ -150,11 +169,11 @@ def retrain(
         return work.run
 
 
-def _promote(settings: Settings, work: _Work) -> None:
+def _promote(service: Service, work: _Work) -> None:
     """Only in the place of the version it was judged against."""
     run = work.run
     try:
-        promote(settings, run.version, COMMAND_LINE, expected=run.parent)
+        promote(service, run.version, None, expected=run.parent)
         work.log.info("已启用 %s", run.version)
     except ConflictError:
         work.end(

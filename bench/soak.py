@@ -195,9 +195,9 @@ def served(folder: Path, database_url: str) -> Iterator[tuple[str, int, Callable
     script = Path(sys.executable).parent / "fenban"
 
     def fenban(*arguments: str) -> str:
-        whole = [script, *arguments]
+        whole = [str(script), *arguments]
         done = subprocess.run(whole, env=environment, capture_output=True, text=True, check=True)  # noqa: S603
-        return done.stdout.strip()
+        return str(done.stdout).strip()
 
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([script, "serve"], env=environment, stdout=log, stderr=log)  # noqa: S603

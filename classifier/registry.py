@@ -80,6 +80,10 @@ class Registry:
             if _VERSION.fullmatch(child.name) and (child / MANIFEST).is_file()
         )
 
+    def newest_first(self) -> list[str]:
+        """All versions, the last published first."""
+        return sorted(self.versions(), key=self._published_at, reverse=True)
+
     def path(self, version: str) -> Path:
         """The folder of a version. Raises BundleMissingError."""
         if not _VERSION.fullmatch(version) or not (self.root / version / MANIFEST).is_file():
@@ -235,7 +239,7 @@ class Registry:
 
     def _prune(self, keep: int) -> list[str]:
         kept = self._in_use()
-        by_age = sorted(self.versions(), key=self._published_at, reverse=True)
+        by_age = self.newest_first()
         gone = sorted(version for version in by_age[max(keep, 0) :] if version not in kept)
         for version in gone:
             # Out of sight by one rename; then its verdict, which alone must never go first.
@@ -253,7 +257,10 @@ class Registry:
         return used | {self.lineage(version).get("parent", "") for version in used}
 
     def _published_at(self, version: str) -> tuple[float, str]:
-        return (self.root / version / MANIFEST).stat().st_mtime, version
+        try:
+            return (self.root / version / MANIFEST).stat().st_mtime, version
+        except FileNotFoundError:
+            return 0.0, version  # gone since it was listed
 
     def _sweep(self) -> None:
         folders = (self.root, self.root / _VERDICTS, self.root / _SCORECARDS)

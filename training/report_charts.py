@@ -7,9 +7,10 @@ from html import escape
 
 import numpy as np
 
+from classifier.curves import reliability, risk_coverage
 from training.evaluate import Ranking
 from training.metrics import coverage_at
-from training.tallies import FEW, reliability, risk_coverage
+from training.tallies import FEW
 
 LEVELS = {1: "一级分类", 2: "二级分类"}
 ACCENT, _GREY, _LINE = "#1a6b5c", "#66727d", "#e1e5e8"

@@ -9,21 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training.metrics import Probabilities
-
 #: Rates of fewer petitions than this are shown pale: one more or less would move them by 20 points.
 FEW = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Bin:
-    """Petitions whose confidence lies in `[low, high)`; the last bin holds 1.0, too. Means are 0 in an empty bin."""
-
-    low: float
-    high: float
-    count: int
-    confidence: float
-    accuracy: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +33,6 @@ class Tally:
     @property
     def f1(self) -> float:
         return 2 * self.right / (self.count + self.suggested)
-
-
-def reliability(confidence: Probabilities, correct: npt.NDArray[np.bool_], bins: int = 10) -> list[Bin]:
-    """The bins that `expected_calibration_error` sums over, all `bins` of them."""
-    at = np.minimum((confidence * bins).astype(int), bins - 1)
-    found = []
-    for i in range(bins):
-        inside = at == i
-        means = (float(v[inside].mean()) if inside.any() else 0.0 for v in (confidence, correct))
-        found.append(Bin(i / bins, (i + 1) / bins, int(inside.sum()), *means))
-    return found
-
-
-def risk_coverage(
-    confidence: Probabilities, correct: npt.NDArray[np.bool_]
-) -> tuple[Probabilities, Probabilities]:
-    """Share of petitions taken by falling confidence and share of wrong ones among them, both of shape (petitions,).
-
-    The order is that of `coverage_at` (El-Yaniv & Wiener 2010 call the pair risk and coverage).
-    """
-    order = np.argsort(-confidence, kind="stable")
-    taken = np.arange(1, len(order) + 1, dtype=np.float64)
-    return taken / max(len(order), 1), np.cumsum(~correct[order]) / taken
 
 
 def confusion(truth: Sequence[str], said: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,24 +15,21 @@ import numpy.typing as npt
 from scipy import sparse
 
 from classifier.bundle import Bundle, bundle_version
-from classifier.category import LinearModel, level1
+from classifier.category import LinearModel
 from classifier.errors import CorpusError
 from classifier.features import Document, Vectoriser
 from classifier.lexicon import Lexicon, load_lexicon
-from classifier.petition import Kind
 from classifier.taxonomy import Taxonomy, load_taxonomy
 from classifier.tokenise import Tokeniser
 from training.corpus import Example, count_by, load_labelled, load_seed, seed_examples, term_examples
-from training.fit import ALPHAS, Fitted, Matrix, Scores, fit_model, fit_pooling, gram, ridge, wants_kernel
+from training.figures import Head, counted, report_of
+from training.fit import ALPHAS, Matrix, Scores, fit_model, fit_pooling, gram, ridge, wants_kernel
 from training.links import Pair, fit_links, load_pairs
-from training.metrics import coverage_at, expected_calibration_error, macro_f1
 from training.reference import reference as held_out_reference
 from training.split import groups_of
 from training.stream import is_large, learn_in_batches
 from training.units import BALANCE, FIRMER, MOST_UNITS, category_directions, described, folded, widened
 
-#: The model abstains below the level-1 probability from which it was right this often on held-out folds.
-ABSTAIN_ACCURACY = 0.95
 # The seed's petitions are nearer to one another than to real ones, so its own folds choose too weak a ridge: where most petitions
 # are the seed's, categories take this many times what they choose (docs/decisions/012).
 _FIRMER = 3.0
@@ -109,7 +106,7 @@ def learn(
     with progress.step("训练诉求类型和承办单位", None):
         kind = _fit_kind(material)
         unit = _fit_unit(material, category, sources, reference, vectoriser)
-    counts = _counts(examples)
+    counts = counted(examples)
     if category:
         labelled = [example for example in examples if example.category]
         counts["reference"] = held_out_reference(labelled, category.labels, category.fitted)
@@ -124,10 +121,10 @@ def _learn_large(
     seed = read_examples(without, reference, progress, note) if sources.seed else []
     found = learn_in_batches(sources.data, seed, reference.taxonomy, reference.tokeniser, progress.step, note)
     category, kind, unit = (
-        _Head(*head, np.ones(len(head[1]))) if head else None
+        Head(*head, np.ones(len(head[1]))) if head else None
         for head in (found.heads[name] for name in ("category", "kind", "unit"))
     )
-    counts = _counts(seed) | {
+    counts = counted(seed) | {
         "categories": found.counts["category"],
         "kinds": found.counts["kind"],
         "units": found.counts["unit"],
@@ -141,14 +138,14 @@ def _bundle(
     reference: Reference,
     vectoriser: Vectoriser,
     counts: dict[str, Any],
-    category: _Head | None,
-    kind: _Head | None,
-    unit: _Head | None,
+    category: Head | None,
+    kind: Head | None,
+    unit: Head | None,
     progress: Progress,
 ) -> Bundle:
     if not (category or kind or unit):
         raise CorpusError("标注里每样都只有一种取值，学不出区别。请至少给出两种分类、类型或单位。")
-    report = _report(sources, counts, category, kind, unit)
+    report = report_of(sources.seed, [path.name for path in sources.data], counts, category, kind, unit)
     bundle = Bundle(
         version="",
         taxonomy=reference.taxonomy,
@@ -205,15 +202,6 @@ def read_examples(
     return examples
 
 
-@dataclass(frozen=True, slots=True)
-class _Head:
-    """A fitted model with the labels of the rows it was fitted on, and how often each occurs in life."""
-
-    fitted: Fitted
-    labels: tuple[str, ...]
-    frequency: npt.NDArray[np.float64]
-
-
 @dataclass(frozen=True)
 class _Material:
     """What every head learns from."""
@@ -246,7 +234,7 @@ def _fit(
     balance: float = 0.0,
     try_naive_bayes: bool = True,
     with_logistic: bool = False,
-) -> _Head | None:
+) -> Head | None:
     """A model of the rows that have a label; None when fewer than two labels occur. A label of n rows weighs as n^-`balance`."""
     rows = np.array([i for i, label in enumerate(labels) if label], dtype=np.int64)
     chosen = tuple(labels[i] for i in rows)
@@ -274,10 +262,10 @@ def _fit(
         try_naive_bayes,
         with_logistic,
     )
-    return _Head(fitted, chosen, often)
+    return Head(fitted, chosen, often)
 
 
-def _fit_kind(material: _Material) -> _Head | None:
+def _fit_kind(material: _Material) -> Head | None:
     """Rare kinds weigh more than their number, and the ridge is weaker than log loss asks for: an accusation taken for a claim loses
     its guard (Art. 30), and only macro-F1 sees it. Naive-Bayes weights find fewer of them (docs/decisions/012, 016)."""
     labels = [example.kind for example in material.examples]
@@ -304,7 +292,7 @@ def _frequency(examples: Sequence[Example], taxonomy: Taxonomy) -> npt.NDArray[n
     return shares
 
 
-def _fit_category(material: _Material, frequency: npt.NDArray[np.float64]) -> _Head | None:
+def _fit_category(material: _Material, frequency: npt.NDArray[np.float64]) -> Head | None:
     """Level-2 classes where labels reach that far. A label of level 1 teaches the likeliest of its children, as a first model
     restricted to them sees it; where no child is known it stays a class of its own."""
     labels = [example.category for example in material.examples]
@@ -333,7 +321,7 @@ def _fit_category(material: _Material, frequency: npt.NDArray[np.float64]) -> _H
     return _pooled(_fit(material, labels, frequency, _FIRMER if seed > others else 1.0))
 
 
-def _pooled(head: _Head | None) -> _Head | None:
+def _pooled(head: Head | None) -> Head | None:
     """The head with its pooling to level 1."""
     if head is None:
         return None
@@ -345,11 +333,11 @@ def _pooled(head: _Head | None) -> _Head | None:
 
 def _fit_unit(
     material: _Material,
-    category: _Head | None,
+    category: Head | None,
     sources: Sources,
     reference: Reference,
     vectoriser: Vectoriser,
-) -> _Head | None:
+) -> Head | None:
     """A model of units that leans on the model of categories and on the units' names and duties (`training.units`)."""
     counts = Counter(example.unit for example in material.examples if example.unit)
     if sum(count >= _FEWEST_OF_A_UNIT for count in counts.values()) < 2:
@@ -369,85 +357,3 @@ def _fit_unit(
     names = [example.unit for example in narrow.examples]
     head = _fit(narrow, names, firmer=FIRMER, balance=BALANCE, with_logistic=True)
     return head and replace(head, fitted=folded(head.fitted, directions))
-
-
-def _counts(examples: Sequence[Example]) -> dict[str, Any]:
-    return {
-        "petitions": sum(not (example.is_terms or example.is_guess) for example in examples),
-        "term_lists": sum(example.is_terms for example in examples),
-        "categories": count_by([e for e in examples if not e.is_guess], "category"),
-        "kinds": count_by(examples, "kind"),
-        "units": _units(examples),
-    }
-
-
-def _units(examples: Sequence[Example]) -> dict[str, int]:
-    """Cases of each unit without accusations: every reader of a suggestion sees them. A unit that had nothing else is named with none."""
-    named = dict.fromkeys(count_by(examples, "unit"), 0)
-    return named | count_by([e for e in examples if e.kind != Kind.ACCUSATION], "unit")
-
-
-def _report(
-    sources: Sources,
-    counts: dict[str, Any],
-    category: _Head | None,
-    kind: _Head | None,
-    unit: _Head | None,
-) -> dict[str, Any]:
-    """What the bundle says of itself: what it was trained on and its held-out figures. No clock, no paths: builds agree."""
-    return {
-        "seed": sources.seed,
-        "data": [path.name for path in sources.data],
-        **counts,
-        "category": _category_figures(category) if category else None,
-        "kind": _figures(kind) if kind else None,
-        "unit": _figures(unit) if unit else None,
-    }
-
-
-def _category_figures(head: _Head) -> dict[str, Any]:
-    figures = _figures(head)
-    fitted = head.fitted
-    if not len(fitted.tested):
-        return {**figures, "threshold": 0.5}
-    codes, broad = level1(fitted.model.classes, _probabilities(fitted), fitted.model.pooling)
-    truth = np.array([codes.index(head.labels[i][:2]) for i in fitted.tested])
-    confidence, correct = broad.max(axis=1), broad.argmax(axis=1) == truth
-    coverage, threshold = coverage_at(confidence, correct, ABSTAIN_ACCURACY, head.frequency[fitted.tested])
-    return {
-        **figures,
-        "level1": {
-            "accuracy": round(float(correct.mean()), 4),
-            "macro_f1": round(
-                macro_f1([codes[i] for i in truth], [codes[i] for i in broad.argmax(axis=1)]), 4
-            ),
-            "coverage_at_95": round(coverage, 4),
-        },
-        "threshold": round(threshold, 4),
-    }
-
-
-def _figures(head: _Head) -> dict[str, Any]:
-    fitted = head.fitted
-    if not len(fitted.tested):
-        return {"n": 0}
-    probabilities = _probabilities(fitted)
-    truth = [head.labels[i] for i in fitted.tested]
-    predicted = [fitted.model.classes[i] for i in probabilities.argmax(axis=1)]
-    correct = np.array([t == p for t, p in zip(truth, predicted, strict=True)])
-    ranked = np.argsort(-probabilities, axis=1, kind="stable")[:, :3]
-    top3 = np.array(
-        [t in {fitted.model.classes[c] for c in row} for t, row in zip(truth, ranked, strict=True)]
-    )
-    return {
-        "n": len(truth),
-        "accuracy": round(float(correct.mean()), 4),
-        "macro_f1": round(macro_f1(truth, predicted), 4),
-        "top3": round(float(top3.mean()), 4),
-        "ece": round(expected_calibration_error(probabilities.max(axis=1), correct), 4),
-        "design": asdict(fitted.design),
-    }
-
-
-def _probabilities(fitted: Fitted) -> npt.NDArray[np.float64]:
-    return fitted.model.calibration.probabilities(fitted.held_out)

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Query
 
 from api.access import Admin, Auditor, CurrentUser, ServiceDep
 from api.drift import health
-from api.models import compare, overview, promote, rollback, show
+from api.models import compare, overview, show
+from api.promotion import promote, rollback
 from api.schemas import ModelDetailOut, ModelDiffOut, ModelsHealthOut, ModelsOut, PromotionOut
 
 router = APIRouter(prefix="/v1/models", tags=["模型"])
@@ -49,7 +50,7 @@ def post_rollback(
     expected: Annotated[str, Query(description="要退掉的版本；别人已经换过时不动，答 409")] = "",
 ) -> PromotionOut:
     """各进程几秒之内换上。"""
-    return PromotionOut.model_validate(asdict(rollback(service.settings, user.name, expected)))
+    return PromotionOut.model_validate(asdict(rollback(service, user, expected)))
 
 
 @router.get("/{version}", summary="一个版本的训练报告和检验结论")
@@ -60,4 +61,4 @@ def get_model(version: str, service: ServiceDep, _: Auditor) -> ModelDetailOut:
 @router.post("/{version}/promote", summary="启用一个版本")
 def post_promote(version: str, service: ServiceDep, _: Admin, user: CurrentUser) -> PromotionOut:
     """先完整校验再启用；各进程几秒之内换上。"""
-    return PromotionOut.model_validate(asdict(promote(service.settings, version, user.name)))
+    return PromotionOut.model_validate(asdict(promote(service, version, user)))

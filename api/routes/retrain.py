@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
 from api.access import Admin, CurrentUser, ServiceDep
-from api.retrain import start
+from api.retrain import cancel, start
 from api.run_state import Run, RunState, State
 from api.schemas import RetrainOut
 
@@ -29,7 +29,7 @@ def _out(run: Run) -> RetrainOut:
 @router.post("", status_code=202, summary="开始一次重新训练")
 def post_retrain(service: ServiceDep, _: Admin, user: CurrentUser) -> RetrainOut:
     """在另一个进程里进行，不启用训练出的版本。已有一次在进行时 409。"""
-    return _out(start(service, user.name))
+    return _out(start(service, user))
 
 
 @router.get("", summary="重新训练的状态")
@@ -38,9 +38,9 @@ def get_retrain(service: ServiceDep, _: Admin) -> RetrainOut:
 
 
 @router.delete("", status_code=202, summary="取消正在进行的重新训练")
-def delete_retrain(service: ServiceDep, _: Admin) -> RetrainOut:
+def delete_retrain(service: ServiceDep, _: Admin, user: CurrentUser) -> RetrainOut:
     """几秒之内停下；没有在进行时 409。"""
-    return _out(RunState(service.settings.models).cancel())
+    return _out(cancel(service, user))
 
 
 @router.get(

@@ -43,6 +43,9 @@ NOTICES: dict[str, Notice] = {
     "registered-undecided": Notice(
         "warn", "已登记，但分类表或单位目录刚有变化，认定没有保存。请打开这件重新认定。"
     ),
+    "model-promoted": Notice("ok", "已启用新版本。各工作进程约两秒内换上，不用重启。"),
+    "model-rolled-back": Notice("ok", "已退回上一个版本。各工作进程约两秒内换上，不用重启。"),
+    "model-already": Notice("ok", "这个版本已经在使用。"),
 }
 
 

@@ -16,6 +16,8 @@ import pytest
 from api.export import write_snapshot
 from api.retrain import retrain, start
 from api.run_state import Run, RunState, State, Step
+from api.store.firewall import Role
+from api.store.users import User
 from classifier.bundle import save_bundle
 from classifier.errors import AlreadyRunningError, ConflictError
 from classifier.registry import Registry
@@ -185,7 +187,7 @@ def test_one_at_a_time(service, files, decided):
         with pytest.raises(AlreadyRunningError):
             retrain(service, _no)
         with pytest.raises(AlreadyRunningError):
-            start(service, "admin")
+            start(service, User("nobody", "admin", Role.ADMIN))
     assert files.read().state is State.IDLE
 
 

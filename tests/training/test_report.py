@@ -13,6 +13,7 @@ import pytest
 from api.cli import app as command_line
 from classifier.bundle import Bundle
 from classifier.category import Span
+from classifier.curves import reliability, risk_coverage
 from classifier.errors import InputError
 from training.__main__ import main
 from training.evaluate import Evaluation, evaluation
@@ -25,7 +26,7 @@ from training.report import (
     render,
     write_report,
 )
-from training.tallies import confusion, reliability, risk_coverage, tallies
+from training.tallies import confusion, tallies
 
 ROOT = Path(__file__).resolve().parents[2]
 COUNTY = ROOT / "corpora" / "units" / "county"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from classifier.bundle import Bundle
+from classifier.curves import Curves
 from classifier.errors import ColumnError, CorpusError, UnreadableFileError
 from classifier.petition import Petition, Triage
 from classifier.routing import Router
@@ -225,3 +226,18 @@ def test_the_report_holds_figures_and_no_text(bundle: Bundle, seed_rows: SeedRow
     assert figures["level1"]["accuracy"] > figures["accuracy"]
     assert bundle.threshold == figures["threshold"]
     assert not any(row["text"][:12] in str(bundle.report) for row in seed_rows)
+
+
+def test_the_report_holds_what_the_curves_are_drawn_from(bundle: Bundle) -> None:
+    held_out = bundle.report["held_out"]
+    drawn = Curves.from_json(held_out["level1"])
+    assert drawn.n == bundle.report["category"]["n"] == sum(b.count for b in drawn.bins)
+    assert len(drawn.points) <= 41
+    # The threshold lies on the curve: from it on, 95 % are right, and that is as far as it goes.
+    at = [p for p in drawn.points if round(p.confidence, 4) >= bundle.threshold][-1]
+    assert at.coverage == bundle.report["category"]["level1"]["coverage_at_95"]
+    assert at.accuracy >= 0.95
+    assert all(p.accuracy < 0.95 for p in drawn.points if p.coverage > at.coverage)
+    n, suggested, right = (sum(row[i] for row in held_out["classes"].values()) for i in range(3))
+    assert (n, round(right / n, 4)) == (drawn.n, bundle.report["category"]["accuracy"])
+    assert suggested <= n

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from fastapi.routing import APIRoute
 
 from api.workbench import routes as workbench
+from classifier.registry import Registry
 
 _EVERYONE = frozenset({"intake", "reviewer", "admin", "auditor", "unit"})
 _OFFICERS = _EVERYONE - {"auditor", "unit"}
@@ -31,6 +34,19 @@ _MAY = {
     ("GET", "/look-up/categories"): (_EVERYONE, 200, None),
     ("GET", "/look-up/units"): (_EVERYONE, 200, None),
     ("GET", "/look-up/districts"): (_EVERYONE, 200, None),
+    # Models: overseers look, administrators act.
+    ("GET", "/models"): (_OVERSEERS, 200, None),
+    ("GET", "/models/serving"): (_OVERSEERS, 200, None),
+    ("GET", "/models/drift"): (_OVERSEERS, 200, None),
+    ("GET", "/models/compare"): (_OVERSEERS, 200, None),
+    ("GET", "/models/retrain/progress"): (_OVERSEERS, 200, None),
+    ("POST", "/models/retrain"): (_ADMIN, 303, {}),
+    ("POST", "/models/retrain/cancel"): (_ADMIN, 303, {}),
+    ("GET", "/models/rollback"): (_ADMIN, 200, None),
+    ("POST", "/models/rollback"): (_ADMIN, 409, {"expected": "none"}),
+    ("GET", "/models/{version}"): (_OVERSEERS, 200, None),
+    ("GET", "/models/{version}/promote"): (_ADMIN, 200, None),
+    ("POST", "/models/{version}/promote"): (_ADMIN, 303, {"expected": "none"}),
 }
 #: What needs no session.
 _OPEN = {("GET", "/sign-in"), ("POST", "/sign-in"), ("GET", "/welcome"), ("POST", "/welcome")}
@@ -50,8 +66,15 @@ def test_every_page_has_its_line_in_the_matrix():
 
 
 @pytest.fixture
-def ids(http):
-    return {"petition_id": http.submit("楼下烧烤店油烟直接排进楼道，反映多次无人处理")}
+def ids(http, settings, monkeypatch):
+    # A registry of its own, and nothing is trained: a retraining ends as it begins.
+    own = shutil.copytree(settings.models, settings.data_dir / "models")
+    monkeypatch.setattr(settings, "models", own)
+    monkeypatch.setattr("api.retrain._spawn", lambda settings, run, descriptor: None)
+    return {
+        "petition_id": http.submit("楼下烧烤店油烟直接排进楼道，反映多次无人处理"),
+        "version": Registry(own).active_version(),
+    }
 
 
 def _ask(desk, method, path, form, ids, **options):
