@@ -34,6 +34,9 @@ _NAV: tuple[tuple[str, str, frozenset[Role]], ...] = (
 NOTICES: dict[str, Notice] = {
     "signed-out": Notice("ok", "已退出。"),
     "password": Notice("ok", "密码已更换，其他地方的登录已失效。"),
+    "import-columns": Notice("ok", "已按新的列重新读取，请看下面的前几行。"),
+    "import-cancelled": Notice("ok", "已要求取消，已经存入的信访件都在。"),
+    "import-deleted": Notice("ok", "文件已删除。"),
 }
 
 
