@@ -90,7 +90,7 @@ def survey(content: Content, mapping: Mapping[str, str], tokeniser: Tokeniser) -
             elif len(rows) < SHOWN:
                 rows.append((done[0].line, _shown(*done, tokeniser)))
     except ColumnError:
-        problem = "没有认出哪一列是内容。请在下面给“内容”或“标题”选一列。"
+        problem = "没有认出哪一列是内容。请在下面给“内容”或“标题”选一列；表格要有一行列名。"
         return Survey(found.headings, fields, problem=problem)
     if not total:
         raise UnreadableFileError("文件里没有信访件：表头下面没有数据。请换一个文件。")

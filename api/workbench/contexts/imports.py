@@ -27,12 +27,12 @@ class ImportRow:
     level: str
     #: Rows of the file; None while that is not known.
     total: int | None
-    #: Petitions that were stored.
-    new: int
+    #: Petitions that were stored; None before it is started, as the next two.
+    new: int | None
     #: Petitions that had been stored before.
-    known: int
+    known: int | None
     #: Rows that were not imported.
-    rejected: int
+    rejected: int | None
 
 
 @dataclass(frozen=True, slots=True)

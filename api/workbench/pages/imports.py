@@ -172,17 +172,18 @@ def _list(service: Service, clerk: Clerk, problem: str = "") -> ImportsPage:
 def _row(seen: Seen) -> ImportRow:
     found, counts = seen.found, seen.found.counts
     state, level = _STATES[found.state]
+    was_begun = found.started_at is not None
     return ImportRow(
-        found.id,
-        seen.name,
-        found.user,
-        found.created_at,
-        state,
-        level,
-        found.total or None,
-        counts.new,
-        counts.known,
-        counts.rejected,
+        id=found.id,
+        name=seen.name,
+        user=found.user,
+        created_at=found.created_at,
+        state=state,
+        level=level,
+        total=found.total or None,
+        new=counts.new if was_begun else None,
+        known=counts.known if was_begun else None,
+        rejected=counts.rejected if was_begun else None,
     )
 
 

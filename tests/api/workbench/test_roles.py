@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from fastapi.routing import APIRoute
 
+from api import import_run, imports
 from api.workbench import routes as workbench
 
 _EVERYONE = frozenset({"intake", "reviewer", "admin", "auditor", "unit"})
@@ -20,6 +21,16 @@ _MAY = {
     ("GET", "/account"): (_EVERYONE, 200, None),
     ("POST", "/account"): (_EVERYONE, 403, {"current": "wrong"}),
     ("POST", "/sign-out"): (_EVERYONE, 303, {}),
+    # Imports: a file that waits goes through its life in this order, and has no rejects.
+    ("GET", "/imports"): (_OFFICERS, 200, None),
+    ("POST", "/imports"): (_OFFICERS, 422, {}),
+    ("GET", "/imports/{import_id}"): (_OFFICERS, 200, None),
+    ("POST", "/imports/{import_id}/mapping"): (_OFFICERS, 303, {"column-text": "内容"}),
+    ("POST", "/imports/{import_id}/start"): (_OFFICERS, 303, {}),
+    ("GET", "/imports/{import_id}/progress"): (_OFFICERS, 200, None),
+    ("POST", "/imports/{import_id}/cancel"): (_OFFICERS, 303, {}),
+    ("POST", "/imports/{import_id}/delete"): (_OFFICERS, 303, {}),
+    ("GET", "/imports/{import_id}/rejects"): (_OFFICERS, 404, None),
 }
 #: What needs no session.
 _OPEN = {("GET", "/sign-in"), ("POST", "/sign-in"), ("GET", "/welcome"), ("POST", "/welcome")}
@@ -39,8 +50,16 @@ def test_every_page_has_its_line_in_the_matrix():
 
 
 @pytest.fixture
-def ids():
-    return {}
+def waiting_import(service, desk, monkeypatch):
+    """The id of a file that an intake user uploaded; no process works on it."""
+    monkeypatch.setattr(import_run, "_spawn", lambda *_: None)
+    content = "内容\n楼道灯坏了三个月没有人修。\n".encode()
+    return imports.upload(service, desk("intake").session.user.id, "三月.csv", content)
+
+
+@pytest.fixture
+def ids(waiting_import):
+    return {"import_id": waiting_import}
 
 
 def _ask(desk, method, path, form, ids, **options):
