@@ -12,7 +12,9 @@ from starlette.staticfiles import StaticFiles
 
 from api import errors
 from api.access import SignedOutError, StaleFormError
-from api.limits import BodyLimit
+from api.import_run import go_on
+from api.imports import too_large
+from api.limits import BodyLimit, keep_uploads_in_memory
 from api.observe import Metrics, configure_logging, observe
 from api.routes import health, hot, matters, models, petitions, reference, retrain, review
 from api.schemas import ProblemOut
@@ -44,6 +46,7 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         configure_logging(settings.log_level)
         app.state.service = opened = service or open_service(settings)
+        go_on(opened)
         with opened.live.following():
             yield
         opened.close()
@@ -62,7 +65,11 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
     app.exception_handler(SignedOutError)(problems.signed_out)
     app.exception_handler(StaleFormError)(problems.stale)
 
-    app.add_middleware(BodyLimit, most=settings.max_body_bytes)
+    keep_uploads_in_memory(max(settings.max_body_bytes, settings.max_upload_bytes))
+    largest = settings.max_upload_bytes
+    app.add_middleware(
+        BodyLimit, most=settings.max_body_bytes, uploads={"/imports": (largest, too_large(largest))}
+    )
     app.middleware("http")(observe)
     app.add_middleware(SecurityHeaders)
     app.include_router(health.router)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import sys
@@ -39,6 +38,7 @@ from classifier.petition import LINK_NAMES, Petition, Triage
 from classifier.predict import predict
 from classifier.records import Reject, check_text, count_rows, parse_mapping, petitions
 from classifier.registry import Registry, replacing
+from classifier.rejects import RejectsCsv
 from classifier.routing import Router
 from classifier.triage import entry_of, read, triage_each
 from classifier.triage import triage as triage_one
@@ -183,9 +183,9 @@ class _Rejects:
     def add(self, reject: Reject) -> None:
         if self._file is None:
             self._file = self.path.open("w", encoding="utf-8-sig", errors="replace", newline="")
-            csv.writer(self._file).writerow(["行", "原因", "内容"])
+            self._rows = RejectsCsv(self._file)
         self.count += 1
-        csv.writer(self._file).writerow([reject.line, reject.reason, *reject.row])
+        self._rows.add(reject)
 
 
 def _batches(rows: Iterator[Petition], size: int) -> Iterator[list[Petition]]:

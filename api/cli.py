@@ -130,6 +130,24 @@ def import_(
     )
 
 
+@app.command(name="run-imports", hidden=True)
+def run_imports(
+    first: Annotated[str, typer.Option("--first")],
+    lock: Annotated[int | None, typer.Option("--lock")] = None,
+) -> None:
+    """What the workbench starts for files that were uploaded (api/import_run.py)."""
+    from api.import_run import be_modest, work
+    from api.service import open_service
+    from api.settings import get_settings
+
+    be_modest()
+    service = open_service(get_settings())
+    try:
+        work(service, first, lock)
+    finally:
+        service.close()
+
+
 @app.command()
 def relink(
     database_url: Annotated[str | None, typer.Option("--database-url", help="数据库地址")] = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -196,11 +196,15 @@ def _shown(connection: Connection, viewer: Viewer, answer: str) -> dict[str, Any
 
 
 def import_batch(
-    service: Service, batch: Sequence[tuple[str, Petition]], user_id: str | None
+    service: Service,
+    batch: Sequence[tuple[str, Petition]],
+    user_id: str | None,
+    along: Callable[[Connection, int, int], object] | None = None,
 ) -> Iterator[tuple[str, bool]]:
     """Store a batch of (import key, petition) in one transaction; yields each key with whether it was new.
 
     Keys stored already are skipped: an import that was cut off goes on where it stopped. The whole batch is stored or none of it.
+    What else belongs to it is done by `along`, which is told how many were new and how many were there.
     """
     engine = service.live.engine()
     done: list[tuple[str, bool]] = []
@@ -217,6 +221,8 @@ def import_batch(
             _add(service, engine, connection, index, petition, item, user_id, forms[key][0])
         index.flush()
         done = [(key, key not in known) for key, _ in batch]
+        if along is not None:
+            along(connection, len(fresh), len(done) - len(fresh))
     yield from done
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
+from types import MappingProxyType
 
+from starlette.formparsers import MultiPartParser
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,20 +17,39 @@ class _TooLarge(Exception):
     pass
 
 
-class BodyLimit:
-    """Answers 413 to a request body of more than `most` bytes, before the application has parsed any of it."""
+#: What a browser sends around a file: boundaries, the other fields of the form.
+FORM_BYTES = 64 * 1024
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
+
+def keep_uploads_in_memory(most: int) -> None:
+    """A form's file would go to a temporary file, in clear, from its second mebibyte on; now it stays in memory, which BodyLimit bounds."""
+    MultiPartParser.spool_max_size = most + FORM_BYTES
+
+
+class BodyLimit:
+    """Answers 413 to a request body of more than `most` bytes, before the application has parsed any of it.
+
+    `uploads` gives single paths another bound, in bytes of the one file that is posted there, and what is said beyond it.
+    """
+
+    def __init__(
+        self, app: ASGIApp, most: int, uploads: Mapping[str, tuple[int, str]] = MappingProxyType({})
+    ) -> None:
         self._app = app
         self._most = most
+        self._uploads = uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        most, text = self._most, f"请求超过 {self._most} 字节。请分批发送。"
+        if scope["method"] == "POST" and scope["path"] in self._uploads:
+            most, text = self._uploads[scope["path"]]
+            most += FORM_BYTES
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > self._most:
-            await self._refuse(scope, receive, send)
+        if declared.isdigit() and int(declared) > most:
+            await self._refuse(text, scope, receive, send)
             return
         seen, over = 0, False
 
@@ -35,7 +57,7 @@ class BodyLimit:
             nonlocal seen, over
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self._most:
+            if seen > most:
                 over = True
                 raise _TooLarge
             return message
@@ -48,9 +70,8 @@ class BodyLimit:
         with suppress(_TooLarge):
             await self._app(scope, counted, unless_over)
         if over:
-            await self._refuse(scope, receive, send)
+            await self._refuse(text, scope, receive, send)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        text = f"请求超过 {self._most} 字节。请分批发送。"
+    async def _refuse(self, text: str, scope: Scope, receive: Receive, send: Send) -> None:
         response = errors.answer(Request(scope), 413, "body-too-large", text)
         await response(scope, receive, send)

@@ -15,8 +15,10 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from api.contact import keys_of
+from api.import_files import owner_of
 from api.keyring import keep_format, rehashed
 from api.service import Service
+from api.store.imports import reseal_import, sealed_imports
 from api.store.petitions import Sealed
 from api.store.rotation import (
     ADDING,
@@ -98,6 +100,7 @@ def _run(service: Service, state: Progress, target: Vault, show: Show) -> int:
             state, before = _after(state, rows), state
             if len(rows) < BATCH:  # the last ones, and nobody writes
                 if state.job == ROTATE:
+                    _reseal_imports(service, connection, target)
                     service.keyring.change_to(connection, target)
                 keep_format(connection)
                 state = replace(state, phase=CLEANING, last=state.upto, upto=0)
@@ -140,6 +143,13 @@ def _add(
         contacts = {row.seq: target.open(row.contact, row.id) if row.contact else None for row in rows}
     secret = target.identity_secret
     add_keys(connection, {seq: keys_of(c, secret) if c else frozenset() for seq, c in contacts.items()})
+
+
+def _reseal_imports(service: Service, connection: Connection, target: Vault) -> None:
+    """Files on their way in have keys of their own, which the vault seals: those few bytes alone are sealed anew."""
+    for import_id, sealed in sealed_imports(connection):
+        owner = owner_of(import_id)
+        reseal_import(connection, import_id, target.seal(service.keyring.open(sealed, owner), owner))
 
 
 def _opened(service: Service, row: Row[Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:

@@ -8,23 +8,17 @@ retrain.cancel   the id of a run that somebody wants ended; the run looks for it
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from classifier.errors import AlreadyRunningError, ConflictError
+from api.locks import FileLock
+from classifier.errors import ConflictError
 from classifier.registry import replacing
-
-# Whoever only looks holds the lock for a moment; a run that begins just then waits it out.
-_ATTEMPTS, _PAUSE = 20, 0.02
 
 
 class State(StrEnum):
@@ -89,41 +83,20 @@ class RunState:
     def log(self) -> Path:
         return self.models / "retrain.log"
 
+    @property
+    def _lock(self) -> FileLock:
+        return FileLock(self.models / "retrain.lock", "已有一次重新训练在进行。请等它结束，或先取消它。")
+
     def take(self) -> int:
         """Hold the lock; returns the descriptor that holds it, which a child process may inherit. Raises AlreadyRunningError."""
-        self.models.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.models / "retrain.lock", os.O_RDWR | os.O_CREAT, 0o644)
-        for attempt in range(_ATTEMPTS):
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return descriptor
-            except BlockingIOError:
-                if attempt < _ATTEMPTS - 1:
-                    time.sleep(_PAUSE)
-        os.close(descriptor)
-        raise AlreadyRunningError("已有一次重新训练在进行。请等它结束，或先取消它。")
+        return self._lock.take()
 
-    @contextmanager
-    def held(self, descriptor: int | None = None) -> Iterator[None]:
+    def held(self, descriptor: int | None = None) -> AbstractContextManager[None]:
         """The lock for a block; `descriptor` when a parent process took it already. Raises AlreadyRunningError."""
-        taken = self.take() if descriptor is None else descriptor
-        try:
-            yield
-        finally:
-            os.close(taken)
+        return self._lock.held(descriptor)
 
     def is_held(self) -> bool:
-        try:
-            descriptor = os.open(self.models / "retrain.lock", os.O_RDWR)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(descriptor)
-        return False
+        return self._lock.is_held()
 
     def write(self, run: Run) -> None:
         with replacing(self.models / "retrain.json") as temporary:

@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="监听地址")
     port: int = Field(default=8000, ge=0, le=65535, description="监听端口")
     max_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1024, description="一次请求的字节上限")
+    max_upload_bytes: int = Field(
+        default=64 * 1024 * 1024, ge=1024, description="工作台导入的一个文件的字节上限"
+    )
     units_see_accusations: bool = Field(
         default=False,
         description="承办单位用户能否看到认定由本单位承办的检举控告件；默认不能（《信访工作条例》第三十条）",

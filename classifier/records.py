@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
-from itertools import zip_longest
-from pathlib import Path
-from typing import Any
+from itertools import islice, zip_longest
+from pathlib import Path, PurePath
+from typing import Any, BinaryIO
 
 import python_calamine
 
@@ -28,6 +29,13 @@ from classifier.petition import CHANNEL_ALIASES, Petition, Petitioner
 MAX_CHARACTERS = 100_000
 #: Spreadsheet exports often begin with a banner; the header is looked for in this many rows.
 _HEADER_ROWS = 10
+#: The keys of so many JSON objects are looked at for headings.
+_FIRST_OBJECTS = 100
+#: One of these must be there.
+_TEXTS = frozenset({"text", "title"})
+_JSON_LINES = frozenset({".jsonl", ".ndjson"})
+_TABLES = frozenset({".csv", ".tsv", ".txt"})
+_WORKBOOKS = frozenset({".xlsx", ".xls", ".xlsm", ".xlsb", ".ods"})
 
 #: Usual headings of each field, most usual first. English names are the fields themselves.
 HEADINGS: dict[str, tuple[str, ...]] = {
@@ -70,6 +78,9 @@ class Record:
 
     line: int
     fields: Mapping[str, str] = field(repr=False)
+    #: All cells of the row, and what stands above them.
+    row: tuple[str, ...] = field(default=(), repr=False)
+    headings: tuple[str, ...] = field(default=(), repr=False)
 
     def __getitem__(self, name: str) -> str:
         return self.fields.get(name, "")
@@ -77,29 +88,81 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """One row that cannot be used: its line, why, and the row itself for the rejects file."""
+    """One row that cannot be used: its line, why, and for the rejects file the row itself with its headings."""
 
     line: int
     reason: str
     row: tuple[str, ...] = field(default=(), repr=False)
+    headings: tuple[str, ...] = field(default=(), repr=False)
 
 
-def read_records(path: Path, mapping: Mapping[str, str] | None = None) -> Iterator[Record | Reject]:
-    """The rows of a file in order. `mapping` names the heading of a field where it is not a usual one.
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A file that is in memory and nowhere else. Its name says its type."""
+
+    name: str
+    data: bytes = field(repr=False)
+
+
+Source = Path | Content
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The headings of a file in order, without blanks and stars, and which of them feeds which field."""
+
+    headings: tuple[str, ...]
+    fields: Mapping[str, str]
+
+
+def read_records(source: Source, mapping: Mapping[str, str] | None = None) -> Iterator[Record | Reject]:
+    """The rows of a file in order. `mapping` names the heading of a field where it is not a usual one, "" for a field to leave out.
 
     Raises UnreadableFileError (missing, of another type, broken workbook), ColumnError (no column holds a text, or a mapped heading
     is not there) before the first row.
     """
-    if not path.is_file():
-        raise UnreadableFileError(f"找不到文件 {path.name}。请检查路径。")
-    suffix = path.suffix.lower()
-    if suffix in {".jsonl", ".ndjson"}:
-        return _json_lines(path, mapping or {})
-    if suffix in {".csv", ".tsv", ".txt"}:
-        return _table(_csv_rows(path), mapping or {}, path.name)
-    if suffix in {".xlsx", ".xls", ".xlsm", ".xlsb", ".ods"}:
-        return _table(_workbook_rows(path), mapping or {}, path.name)
-    raise UnreadableFileError(f"不支持 {suffix or '没有扩展名'} 的文件。请用 .csv、.xlsx、.xls 或 .jsonl。")
+    if _suffix(source) in _JSON_LINES:
+        return _json_lines(source, mapping or {})
+    return _table(_rows(source), mapping or {}, source.name)
+
+
+def layout(source: Source, mapping: Mapping[str, str] | None = None) -> Layout:
+    """Which columns would be read. Where none holds a text, the fullest of the first rows is taken for the headings.
+
+    Raises UnreadableFileError.
+    """
+    wanted = mapping or {}
+    if _suffix(source) in _JSON_LINES:
+        first = islice(_json_lines(source, {}), _FIRST_OBJECTS)
+        headings = list(dict.fromkeys(heading for item in first for heading in item.headings))
+    else:
+        rows = [
+            [_SPACES.sub("", _cell(cell)) for cell in row] for _, row in islice(_rows(source), _HEADER_ROWS)
+        ]
+        with_text = (row for row in rows if _TEXTS & set(_columns(row, wanted).values()))
+        headings = next(with_text, max(rows, key=lambda row: len(set(filter(None, row))), default=[]))
+    fields = {name: headings[i] for i, name in _columns(headings, wanted).items()}
+    return Layout(tuple(dict.fromkeys(filter(None, headings))), fields)
+
+
+def _suffix(source: Source) -> str:
+    """The type of a file, one that can be read. Raises UnreadableFileError."""
+    suffix = PurePath(source.name).suffix.lower()
+    if isinstance(source, Path) and not source.is_file():
+        raise UnreadableFileError(f"找不到文件 {source.name}。请检查路径。")
+    if suffix not in _JSON_LINES | _TABLES | _WORKBOOKS:
+        raise UnreadableFileError(
+            f"不支持 {suffix or '没有扩展名'} 的文件。请用 .csv、.xlsx、.xls 或 .jsonl。"
+        )
+    return suffix
+
+
+def _opened(source: Source) -> BinaryIO:
+    return io.BytesIO(source.data) if isinstance(source, Content) else source.open("rb")
+
+
+def _rows(source: Source) -> Iterator[Cells]:
+    return _csv_rows(source) if _suffix(source) in _TABLES else _workbook_rows(source)
 
 
 def parse_mapping(pairs: Iterable[str]) -> dict[str, str]:
@@ -161,22 +224,25 @@ def check_text(title: str, text: str) -> None:
 
 
 def petitions(
-    path: Path, mapping: Mapping[str, str] | None = None
+    source: Source, mapping: Mapping[str, str] | None = None
 ) -> Iterator[tuple[Record, Petition] | Reject]:
     """The petitions of a file with their records; rows that are no petition come as `Reject`."""
-    for item in read_records(path, mapping):
-        if isinstance(item, Reject):
-            yield item
-            continue
-        try:
-            yield item, to_petition(item)
-        except InputError as problem:
-            yield Reject(item.line, str(problem), tuple(item.fields.values()))
+    return map(checked, read_records(source, mapping))
+
+
+def checked(item: Record | Reject) -> tuple[Record, Petition] | Reject:
+    """The petition of a readable row, if it is one."""
+    if isinstance(item, Reject):
+        return item
+    try:
+        return item, to_petition(item)
+    except InputError as problem:
+        return Reject(item.line, str(problem), item.row, item.headings)
 
 
 def count_rows(path: Path) -> int | None:
     """A quick upper estimate of rows for a progress bar; None when it would cost a full read of a workbook."""
-    if path.suffix.lower() in {".csv", ".tsv", ".txt", ".jsonl", ".ndjson"}:
+    if path.suffix.lower() in _TABLES | _JSON_LINES:
         with path.open("rb") as file:
             return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
     return None
@@ -185,19 +251,19 @@ def count_rows(path: Path) -> int | None:
 Cells = tuple[int, Sequence[Any]]
 
 
-def _csv_rows(path: Path) -> Iterator[Cells]:
+def _csv_rows(source: Source) -> Iterator[Cells]:
     """The rows, read as they are asked for: a file larger than memory will do."""
 
     def blocks() -> Iterator[bytes]:
-        with path.open("rb") as file:
+        with _opened(source) as file:
             yield from iter(lambda: file.read(1 << 20), b"")
 
-    encoding = _encoding(blocks, path.name)
+    encoding = _encoding(blocks, source.name)
     csv.field_size_limit(min(sys.maxsize, 1 << 30))
-    with path.open(encoding=encoding, errors="replace", newline="\n") as file:
+    with io.TextIOWrapper(_opened(source), encoding, "replace", newline="\n") as file:
         first = file.readline(1 << 20)
     delimiter = max(",\t;", key=first.count)
-    with path.open(encoding=encoding, errors="replace", newline="") as file:
+    with io.TextIOWrapper(_opened(source), encoding, "replace", newline="") as file:
         yield from _cells(csv.reader(file, delimiter=delimiter))
 
 
@@ -250,36 +316,40 @@ def _encoding(blocks: Callable[[], Iterator[bytes]], name: str) -> str:
     return best
 
 
-def _workbook_rows(path: Path) -> Iterator[Cells]:
+def _workbook_rows(source: Source) -> Iterator[Cells]:
     try:
-        workbook = python_calamine.CalamineWorkbook.from_path(str(path))
+        workbook = python_calamine.load_workbook(
+            _opened(source) if isinstance(source, Content) else str(source)
+        )
         sheets = (workbook.get_sheet_by_index(i) for i in range(len(workbook.sheet_names)))
         sheet = next((s for s in sheets if s.height), None)
         rows: Iterable[Sequence[Any]] = sheet.iter_rows() if sheet is not None else ()
     except Exception as problem:  # calamine raises its own kinds for each broken part
         raise UnreadableFileError(
-            f"{path.name} 打不开（{type(problem).__name__}）。请在表格软件里重新另存一份。"
+            f"{source.name} 打不开（{type(problem).__name__}）。请在表格软件里重新另存一份。"
         ) from None
     yield from enumerate(rows, start=1)  # rows above the first filled one come, too
 
 
 def _table(rows: Iterator[Cells], mapping: Mapping[str, str], name: str) -> Iterator[Record | Reject]:
-    columns = _find_header(rows, mapping, name)
-    return _body(rows, columns)
+    return _body(rows, *_find_header(rows, mapping, name))
 
 
-def _find_header(rows: Iterator[Cells], mapping: Mapping[str, str], name: str) -> dict[int, str]:
+def _find_header(
+    rows: Iterator[Cells], mapping: Mapping[str, str], name: str
+) -> tuple[dict[int, str], tuple[str, ...]]:
+    """Column index to field, and the headings as they stand there."""
     seen: list[str] = []
     for _, row in (next(rows, (0, ())) for _ in range(_HEADER_ROWS)):
         headings = [_SPACES.sub("", _cell(cell)) for cell in row]
         columns = _columns(headings, mapping)
-        if {"text", "title"} & set(columns.values()):
-            missing = set(mapping) - set(columns.values())
+        if _TEXTS & set(columns.values()):
+            missing = {field for field, heading in mapping.items() if heading} - set(columns.values())
             if missing:
                 raise ColumnError(
                     f"{name} 里没有列“{'、'.join(mapping[m] for m in sorted(missing))}”。现有列：{_list(headings)}。"
                 )
-            return columns
+            return columns, tuple(_cell(cell) for cell in row)
         seen = seen or headings
     raise ColumnError(f"{name} 里找不到标题列或内容列。现有列：{_list(seen)}。请用 --map 内容=列名 指出。")
 
@@ -290,7 +360,7 @@ def _columns(headings: Sequence[str], mapping: Mapping[str, str]) -> dict[int, s
     lower = {heading.lower(): i for heading, i in place.items()}
     columns: dict[int, str] = {}
     for name, usual in HEADINGS.items():
-        wanted = (mapping[name],) if name in mapping else usual
+        wanted = usual if name not in mapping else (mapping[name],) if mapping[name] else ()
         index = next(
             (lower[h.lower()] for h in wanted if h.lower() in lower and lower[h.lower()] not in columns), None
         )
@@ -299,10 +369,12 @@ def _columns(headings: Sequence[str], mapping: Mapping[str, str]) -> dict[int, s
     return columns
 
 
-def _body(rows: Iterator[Cells], columns: Mapping[int, str]) -> Iterator[Record | Reject]:
+def _body(
+    rows: Iterator[Cells], columns: Mapping[int, str], headings: tuple[str, ...]
+) -> Iterator[Record | Reject]:
     width = max(columns) + 1
     for line, row in rows:
-        cells = [_cell(cell) for cell in row]
+        cells = tuple(_cell(cell) for cell in row)
         if not any(cells):
             continue
         if row is _BROKEN:
@@ -310,15 +382,16 @@ def _body(rows: Iterator[Cells], columns: Mapping[int, str]) -> Iterator[Record 
         elif len(cells) < width and any(
             i >= len(cells) and name in {"text", "title"} for i, name in columns.items()
         ):
-            yield Reject(line, f"这一行只有 {len(cells)} 列，缺少内容列", tuple(cells))
+            yield Reject(line, f"这一行只有 {len(cells)} 列，缺少内容列", cells, headings)
         elif any("\ufffd" in cells[i] for i in columns if i < len(cells)):
-            yield Reject(line, "这一行的编码损坏，有认不出的字符", tuple(cells))
+            yield Reject(line, "这一行的编码损坏，有认不出的字符", cells, headings)
         else:
-            yield Record(line, {name: cells[i] for i, name in columns.items() if i < len(cells) and cells[i]})
+            found = {name: cells[i] for i, name in columns.items() if i < len(cells) and cells[i]}
+            yield Record(line, found, cells, headings)
 
 
-def _json_lines(path: Path, mapping: Mapping[str, str]) -> Iterator[Record | Reject]:
-    with path.open("rb") as file:
+def _json_lines(source: Source, mapping: Mapping[str, str]) -> Iterator[Record | Reject]:
+    with _opened(source) as file:
         for line, content in enumerate(file, start=1):
             if not content.strip():
                 continue
@@ -332,8 +405,9 @@ def _json_lines(path: Path, mapping: Mapping[str, str]) -> Iterator[Record | Rej
                 continue
             keys = [str(key) for key in value]
             columns = _columns(keys, mapping)
-            cells = [_cell(cell) for cell in value.values()]
-            yield Record(line, {name: cells[i] for i, name in columns.items() if cells[i]})
+            cells = tuple(_cell(cell) for cell in value.values())
+            found = {name: cells[i] for i, name in columns.items() if cells[i]}
+            yield Record(line, found, cells, tuple(keys))
 
 
 def _cell(value: Any) -> str:

@@ -372,26 +372,36 @@ audit = Table(
     Column("digest", String(64), nullable=False),
 )
 
-# Files that the workbench takes in. The file itself is sealed in the data folder (its name, too: it may say whose it is).
+# Files that the workbench takes in. They lie in the data folder, sealed under a key of their own.
 imports = Table(
     "imports",
     metadata,
     Column("id", String(32), primary_key=True),
     Column("user_id", ForeignKey("users.id"), nullable=False),
     Column("created_at", _Moment, nullable=False),
-    # waiting for a person to start it, running, done, failed, cancelled
-    Column("state", String(16), nullable=False),
-    # JSON: field → heading.
+    # waiting for a person to start it, queued, running, cancelling, done, failed, cancelled
+    Column("state", String(16), nullable=False, index=True),
+    # AES-GCM: the file's name (it may say whose it is) and, while there are files, their key.
+    Column("sealed", LargeBinary, nullable=False),
+    # Whether files of it are still kept.
+    Column("kept", Boolean, nullable=False),
+    # JSON: field → heading, "" for a field to leave out.
     Column("mapping", Text, nullable=False, server_default=""),
+    # How many rows the file has, and how many of them are done with: the next one to read. With the rows, in one transaction.
     Column("total", Integer, nullable=False, server_default="0"),
     Column("read", Integer, nullable=False, server_default="0"),
     Column("new", Integer, nullable=False, server_default="0"),
     Column("known", Integer, nullable=False, server_default="0"),
     Column("rejected", Integer, nullable=False, server_default="0"),
     Column("message", Text, nullable=False, server_default=""),
+    # How long it was worked on, and how often a process began on it without getting anywhere.
+    Column("seconds", Float, nullable=False, server_default="0"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("queued_at", _Moment),
     Column("started_at", _Moment),
     Column("ended_at", _Moment),
 )
+Index("ix_imports_created_at", imports.c.created_at)
 
 APPEND_ONLY = (
     "suggestions", "decisions", "returns", "links", "link_decisions", "access_log", "matter_splits", "matter_split_sides",

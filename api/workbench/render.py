@@ -46,6 +46,9 @@ NOTICES: dict[str, Notice] = {
     "model-promoted": Notice("ok", "已启用新版本。各工作进程约两秒内换上，不用重启。"),
     "model-rolled-back": Notice("ok", "已退回上一个版本。各工作进程约两秒内换上，不用重启。"),
     "model-already": Notice("ok", "这个版本已经在使用。"),
+    "import-columns": Notice("ok", "已按新的列重新读取，请看下面的前几行。"),
+    "import-cancelled": Notice("ok", "已要求取消，已经存入的信访件都在。"),
+    "import-deleted": Notice("ok", "文件已删除。"),
 }
 
 

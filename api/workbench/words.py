@@ -72,3 +72,16 @@ def seq_of_receipt(text: str) -> int | None:
     if dash and len(begin) == 8 and begin.isdecimal() and end.isdecimal() and 6 <= len(end) <= 12:
         return int(end)
     return None
+
+
+def duration(seconds: float) -> str:
+    """75.2 → 1 分 15 秒."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "小时"), (minutes, "分"), (rest, "秒"))
+    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "不到 1 秒"
+
+
+def size(number: int) -> str:
+    """67108864 → 64 MB."""
+    return f"{number / 1024**2:.0f} MB" if number >= 1024**2 else f"{number / 1024:.0f} KB"

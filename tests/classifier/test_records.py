@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from datetime import date, datetime, time
@@ -18,11 +19,13 @@ from classifier.petition import Channel, Petition, Petitioner
 from classifier.records import (
     HEADINGS,
     MAX_CHARACTERS,
+    Content,
     Record,
     Reject,
     check_text,
     count_rows,
     decode,
+    layout,
     parse_mapping,
     petitions,
     read_records,
@@ -372,3 +375,51 @@ def test_columns_of_joint_petitioners_and_of_the_agent(write: Callable[[str, str
         Petitioner("王芳", phone="13712345678"),
     )
     assert petition.agent == Petitioner("赵律师", phone="13612345678")
+
+
+def _workbook(rows: list[list[object]]) -> bytes:
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.xlsx", "a.jsonl"])
+def test_a_file_in_memory_reads_as_on_disk(write: Callable[..., Path], name: str) -> None:
+    rows = [["登记表"], [], ["编号", "内容", "备注"], [1, "楼上漏水没人管", "x"], [2, None, "y"]]
+    if name == "a.csv":
+        data = "".join(",".join(str(cell or "") for cell in row) + "\n" for row in rows).encode("gb18030")
+    elif name == "a.xlsx":
+        data = _workbook(rows)
+    else:
+        objects = [dict(zip(["编号", "内容", "备注"], row, strict=True)) for row in rows[3:]]
+        data = "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in objects).encode()
+    content = Content(name, data)
+    assert list(petitions(content)) == list(petitions(write(name, data)))
+    assert layout(content) == layout(write(name, data))
+    assert layout(content).fields == {"id": "编号", "text": "内容"}
+    assert layout(content).headings == ("编号", "内容", "备注")
+
+
+def test_a_field_can_be_left_out_and_a_column_given_to_another() -> None:
+    content = Content("a.csv", _TABLE.encode())
+    mapping = {"name": "", "phone": "", "title": "来信人"}
+    first = next(read_records(content, mapping))
+    assert isinstance(first, Record)
+    assert dict(first.fields) == {"id": "1", "title": "张三", "text": "我们村的路灯坏了三个月"}
+    assert layout(content, mapping).fields == {"id": "编号", "title": "来信人", "text": "内容"}
+
+
+def test_a_file_without_a_text_column_still_has_headings() -> None:
+    content = Content("a.csv", "某某县,,\n甲,乙,丙\n1,楼上漏水,3\n".encode())
+    assert layout(content).fields == {}
+    assert layout(content).headings == ("甲", "乙", "丙")
+    with pytest.raises(ColumnError):
+        read_records(content)
+    assert dict(next(read_records(content, {"text": "乙"})).fields) == {"text": "楼上漏水"}
+
+
+def test_an_empty_file_has_no_headings() -> None:
+    assert layout(Content("a.csv", b"")).headings == ()

@@ -7,6 +7,7 @@ import shutil
 import pytest
 from fastapi.routing import APIRoute
 
+from api import import_run, imports
 from api.workbench import routes as workbench
 from classifier.registry import Registry
 
@@ -47,6 +48,16 @@ _MAY = {
     ("GET", "/models/{version}"): (_OVERSEERS, 200, None),
     ("GET", "/models/{version}/promote"): (_ADMIN, 200, None),
     ("POST", "/models/{version}/promote"): (_ADMIN, 303, {"expected": "none"}),
+    # Imports: a file that waits goes through its life in this order, and has no rejects.
+    ("GET", "/imports"): (_OFFICERS, 200, None),
+    ("POST", "/imports"): (_OFFICERS, 422, {}),
+    ("GET", "/imports/{import_id}"): (_OFFICERS, 200, None),
+    ("POST", "/imports/{import_id}/mapping"): (_OFFICERS, 303, {"column-text": "内容"}),
+    ("POST", "/imports/{import_id}/start"): (_OFFICERS, 303, {}),
+    ("GET", "/imports/{import_id}/progress"): (_OFFICERS, 200, None),
+    ("POST", "/imports/{import_id}/cancel"): (_OFFICERS, 303, {}),
+    ("POST", "/imports/{import_id}/delete"): (_OFFICERS, 303, {}),
+    ("GET", "/imports/{import_id}/rejects"): (_OFFICERS, 404, None),
 }
 #: What needs no session.
 _OPEN = {("GET", "/sign-in"), ("POST", "/sign-in"), ("GET", "/welcome"), ("POST", "/welcome")}
@@ -66,7 +77,15 @@ def test_every_page_has_its_line_in_the_matrix():
 
 
 @pytest.fixture
-def ids(http, settings, monkeypatch):
+def waiting_import(service, desk, monkeypatch):
+    """The id of a file that an intake user uploaded; no process works on it."""
+    monkeypatch.setattr(import_run, "_spawn", lambda *_: None)
+    content = "内容\n楼道灯坏了三个月没有人修。\n".encode()
+    return imports.upload(service, desk("intake").session.user.id, "三月.csv", content)
+
+
+@pytest.fixture
+def ids(http, settings, monkeypatch, waiting_import):
     # A registry of its own, and nothing is trained: a retraining ends as it begins.
     own = shutil.copytree(settings.models, settings.data_dir / "models")
     monkeypatch.setattr(settings, "models", own)
@@ -74,6 +93,7 @@ def ids(http, settings, monkeypatch):
     return {
         "petition_id": http.submit("楼下烧烤店油烟直接排进楼道，反映多次无人处理"),
         "version": Registry(own).active_version(),
+        "import_id": waiting_import,
     }
 
 

@@ -66,6 +66,8 @@ def upgrade() -> None:
         sa.Column("user_id", sa.String(length=32), nullable=False),
         sa.Column("created_at", moment, nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("kept", sa.Boolean(), nullable=False),
         sa.Column("mapping", sa.Text(), server_default="", nullable=False),
         sa.Column("total", sa.Integer(), server_default="0", nullable=False),
         sa.Column("read", sa.Integer(), server_default="0", nullable=False),
@@ -73,11 +75,16 @@ def upgrade() -> None:
         sa.Column("known", sa.Integer(), server_default="0", nullable=False),
         sa.Column("rejected", sa.Integer(), server_default="0", nullable=False),
         sa.Column("message", sa.Text(), server_default="", nullable=False),
+        sa.Column("seconds", sa.Float(), server_default="0", nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("queued_at", moment, nullable=True),
         sa.Column("started_at", moment, nullable=True),
         sa.Column("ended_at", moment, nullable=True),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_imports_user_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_imports")),
     )
+    op.create_index(op.f("ix_imports_state"), "imports", ["state"])
+    op.create_index("ix_imports_created_at", "imports", ["created_at"])
     _protect("audit")
 
 
