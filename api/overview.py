@@ -191,10 +191,10 @@ class _Counting:
             self._arrivals(),
             self._firsts(),
             self._years(),
-            self._units(),
             self._backlog(),
-            self._by("channels", "渠道", "channel"),
+            self._units(),
             self._by("districts", "属地", "district"),
+            self._by("channels", "渠道", "channel"),
             self._by("kinds", "诉求类型", "kind"),
             self._confidence(),
             self._corrections(),
@@ -297,7 +297,7 @@ class _Counting:
         total = count_texts(columns, column, inside)
         by_status = {
             status: count_texts(columns, column, inside & is_text(columns, "status", status))
-            for status in ((PENDING, DECIDED, RETURNED) if with_status else (PENDING,))
+            for status in ((DECIDED, PENDING, RETURNED) if with_status else (PENDING,))
         }
         people = np.bincount(
             columns.texts[column][inside],
@@ -374,7 +374,7 @@ class _Counting:
             "建议分类的把握",
             (Column("把握", "text"), Column("件数"), *_rate_columns("与认定一致")),
             rows,
-            "一致：认定的分类与收件时的建议到二级相同。区间为 95%（Wilson）；件数少的区间宽，不足为凭。",
+            "每柱十个百分点。一致：认定的分类与收件时的建议到二级相同。区间为 95%（Wilson）；件数少的区间宽，不足为凭。",
         )
 
     def _corrections(self) -> Table:

@@ -75,6 +75,7 @@ def settings_for(data_dir: Path, url: str) -> Settings:
         models=ROOT / "models",
         corpora=ROOT / "corpora",
         directory=ROOT / "corpora/units/county",
+        log_level="ERROR",
     )
 
 

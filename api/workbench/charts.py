@@ -1,7 +1,7 @@
 """Charts as SVG, drawn on the server: values in, markup out. Pure functions; colours come from app.css by class.
 
-Every chart reads without colour: series are told apart by patterns and named where they end, bars carry their values, lines their own
-marks. Sizes are in units of a drawing 420 wide, which a phone shows at nearly its own size and a desk at most half as large again (app.css), so that 12
+Every chart reads without colour: series are told apart by patterns and named beside the chart in their order, bars carry their values.
+Sizes are in units of a drawing 420 wide, which a phone shows at nearly its own size and a desk at most a third larger (app.css), so that 12
 units stay readable on both. A chart has no links: inside role="img" nobody without a mouse would find them; the table behind it has.
 """
 
@@ -32,7 +32,7 @@ _PATTERNS = (
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Values with one name, one for each label of the chart; None leaves a gap in a line."""
+    """Values with one name, one for each label of the chart; None stands for nothing."""
 
     name: str
     values: Sequence[float | None]
@@ -58,32 +58,39 @@ def nice_step(most: float, ticks: int = 4) -> float:
 
 
 def columns(
-    name: str, summary: str, labels: Sequence[str], series: Sequence[Series], with_values: bool = False
+    name: str,
+    summary: str,
+    labels: Sequence[str],
+    series: Sequence[Series],
+    *,
+    side_by_side: bool = False,
+    with_values: bool = False,
 ) -> Markup:
-    """Stacked columns, the first series at the bottom; more than one are named at the right, `with_values` writes each column's sum."""
+    """Columns, the series stacked with the first at the bottom, or `side_by_side`; several are named at the right in the order in which
+    they lie. `with_values` writes the sum above each column."""
     named = len(series) > 1
     right = _name_room(series) if named else 10
     sums = [sum(one.values[at] or 0 for one in series) for at in range(len(labels))]
-    axis, y = _scale(max(sums, default=0), right)
+    highest = max((one.values[at] or 0 for one in series for at in range(len(labels))), default=0)
+    axis, y = _scale(highest if side_by_side else max(sums, default=0), right)
     band = (WIDTH - _LEFT - right) / max(len(labels), 1)
+    wide = band * 0.76 / (len(series) if side_by_side else 1)
     parts = [axis, *_below(labels, band)]
-    middles: list[float] = [0.0] * len(series)
     for at in range(len(labels)):
-        base = 0.0
-        x, wide = _LEFT + band * at + band * 0.12, band * 0.76
+        base, x = 0.0, _LEFT + band * at + band * 0.12
         for number, one in enumerate(series):
             value = one.values[at] or 0
             top, bottom = y(base + value), y(base)
             if value:
-                parts.append(
-                    f'<rect x="{x:.1f}" y="{top:.1f}" width="{wide:.1f}" height="{bottom - top:.1f}" fill="url(#{name}-{number})"/>'
-                )
-            middles[number] = (top + bottom) / 2
-            base += value
+                parts.append(_rect(x, top, wide, bottom - top, f"{name}-{number}"))
+            if side_by_side:
+                x += wide
+            else:
+                base += value
         if with_values:
             parts.append(_text(x + wide / 2, y(base) - 4, f"{base:,.0f}", "middle", "strong"))
     if named:
-        parts += _names(series, middles, _LEFT + band * (len(labels) - 0.12), right, name)
+        parts += _names(name, series, right, from_top=side_by_side)
     return _svg(name, summary, _TOP + _PLOT + _FOOT, parts, len(series))
 
 
@@ -103,39 +110,10 @@ def bars(
         for number, value in enumerate(values):
             wide = room * value / most
             if value:
-                parts.append(
-                    f'<rect x="{x:.1f}" y="{y + 4}" width="{max(wide, 1):.1f}" height="16" fill="url(#{name}-{number})"/>'
-                )
+                parts.append(_rect(x, y + 4, max(wide, 1), 16, f"{name}-{number}"))
             x += wide
         parts.append(_text(x + 5, y + 16, f"{sum(values):,.0f}", "start", "strong num"))
     return _svg(name, summary, top + row * len(rows) + 4, parts, many)
-
-
-def lines(name: str, summary: str, labels: Sequence[str], series: Sequence[Series]) -> Markup:
-    """Lines from zero; the first is solid with dots, the second dashed with squares. Each is named at its right end."""
-    right = _name_room(series)
-    most = max((value for one in series for value in one.values if value is not None), default=0)
-    axis, y = _scale(most, right)
-    band = (WIDTH - _LEFT - right) / max(len(labels), 1)
-    parts = [axis, *_below(labels, band)]
-    ends: list[float] = []
-    for number, one in reversed(list(enumerate(series))):
-        dots = [
-            (_LEFT + band * (at + 0.5), y(value)) for at, value in enumerate(one.values) if value is not None
-        ]
-        dash = ' stroke-dasharray="5 4"' if number else ""
-        if dots:
-            path = "M" + "L".join(f"{x:.1f} {height:.1f}" for x, height in dots)
-            parts.append(f'<path class="curve c{number + 1}" d="{path}"{dash}/>')
-        for x, height in dots:
-            parts.append(
-                f'<rect class="area c{number + 1}" x="{x - 3:.1f}" y="{height - 3:.1f}" width="6" height="6"/>'
-                if number
-                else f'<circle class="area c1" cx="{x:.1f}" cy="{height:.1f}" r="3.5"/>'
-            )
-        ends.insert(0, dots[-1][1] if dots else y(0))
-    parts += _names(series, ends, _LEFT + band * (len(labels) - 0.5) + 6, right, "")
-    return _svg(name, summary, _TOP + _PLOT + _FOOT, parts, 0)
 
 
 def intervals(name: str, summary: str, rows: Sequence[Interval]) -> Markup:
@@ -181,19 +159,6 @@ def spark(name: str, summary: str, values: Sequence[float]) -> Markup:
     )
 
 
-def spread(wanted: Sequence[float], room: float, low: float, high: float) -> list[float]:
-    """Places for labels near where they are `wanted`, `room` apart and between `low` and `high` as far as they fit, in the same order."""
-    order = sorted(range(len(wanted)), key=lambda at: wanted[at])
-    placed = [0.0] * len(wanted)
-    last = low - room
-    for at in order:
-        placed[at] = last = max(wanted[at], last + room)
-    ceiling = high + room
-    for at in reversed(order):
-        placed[at] = ceiling = min(placed[at], ceiling - room)
-    return placed
-
-
 def _scale(most: float, right: float) -> tuple[str, Callable[[float], float]]:
     """Gridlines with their figures, and where a value lies."""
     step = nice_step(most)
@@ -223,22 +188,14 @@ def _below(labels: Sequence[str], band: float) -> list[str]:
     ]
 
 
-def _names(series: Sequence[Series], at: Sequence[float], x: float, right: float, name: str) -> list[str]:
-    """Each series' name beside where it ends, with a swatch of its pattern (or a piece of its line) and a thread between."""
+def _names(name: str, series: Sequence[Series], right: float, from_top: bool) -> list[str]:
+    """The series' names with their patterns: as they are stacked, the last one uppermost, or as they stand, the first one."""
     parts = []
-    begin = WIDTH - right + 12
-    for number, (one, wanted, y) in enumerate(
-        zip(series, at, spread(at, _TEXT + 1, _TOP, _TOP + _PLOT - 2), strict=True)
-    ):
-        parts.append(f'<path class="grid" fill="none" d="M{x:.1f} {wanted:.1f}L{begin - 2:.1f} {y:.1f}"/>')
-        if name:
-            parts.append(
-                f'<rect x="{begin:.1f}" y="{y - 5:.1f}" width="10" height="10" fill="url(#{name}-{number})"/>'
-            )
-        else:
-            dash = ' stroke-dasharray="4 2"' if number else ""
-            parts.append(f'<path class="curve c{number + 1}" d="M{begin:.1f} {y:.1f}h10"{dash}/>')
-        parts.append(_text(begin + 14, y + 4, _short(one.name, 7), "start", "strong"))
+    order = list(enumerate(series)) if from_top else list(reversed(list(enumerate(series))))
+    for at, (number, one) in enumerate(order):
+        x, y = WIDTH - right + 10, _TOP + 4 + at * (_TEXT + 6)
+        parts.append(_rect(x, y, 12, 12, f"{name}-{number}"))
+        parts.append(_text(x + 17, y + 11, _short(one.name, 7), "start", "strong"))
     return parts
 
 
@@ -246,10 +203,14 @@ def _name_room(series: Sequence[Series]) -> float:
     return min(max((len(one.name) for one in series), default=0), 7) * _CHARACTER + 30
 
 
+def _rect(x: float, y: float, wide: float, high: float, pattern: str) -> str:
+    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:.1f}" fill="url(#{pattern})"/>'
+
+
 def _key(name: str, series: Sequence[str]) -> list[str]:
     parts, x = [], 4.0
     for number, label in enumerate(series):
-        parts.append(f'<rect x="{x:.1f}" y="4" width="12" height="12" fill="url(#{name}-{number})"/>')
+        parts.append(_rect(x, 4, 12, 12, f"{name}-{number}"))
         parts.append(_text(x + 17, 15, label))
         x += 17 + len(label) * _CHARACTER + 16
     return parts

@@ -100,7 +100,9 @@ class Rising:
     span: str
     #: The topics, most surprising first.
     items: tuple[RisingItem, ...]
-    #: Where they are shown alone.
+    #: How many more there are.
+    more: int
+    #: Where all are shown.
     href: str
 
 

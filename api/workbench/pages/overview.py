@@ -17,7 +17,7 @@ from api.spreadsheet import TYPE, workbook
 from api.workbench import render
 from api.workbench.contexts.overview import RisingPage, RisingPart
 from api.workbench.problems import is_fragment
-from api.workbench.views.overview import list_page, overview_page, rising_view
+from api.workbench.views.overview import FEW, list_page, overview_page, rising_view
 from classifier.errors import InputError
 
 router = APIRouter()
@@ -54,7 +54,7 @@ def get_overview(
     except InputError as wrong:
         problem, status, days = str(wrong), 422, presets(today())[_USUAL][1]
     whole = overview(service, days, clerk.viewer)
-    rising = rising_view(risen(service, days, clerk.viewer, patience=-1), days)
+    rising = rising_view(risen(service, days, clerk.viewer, patience=-1), days, FEW)
     return render.page(request, clerk, overview_page(whole, rising, problem), status)
 
 
@@ -64,8 +64,8 @@ def get_rising(
 ) -> Response:
     days = _period("", since, until)
     if is_fragment(request):
-        answer = risen(service, days, clerk.viewer, patience=0.2)
-        return render.fragment(RisingPart(rising_view(answer, days)))
+        answer = risen(service, days, clerk.viewer, patience=0.05)
+        return render.fragment(RisingPart(rising_view(answer, days, FEW)))
     rising = rising_view(risen(service, days, clerk.viewer), days)
     return render.page(request, clerk, RisingPage(rising, f"/overview?{urlencode(days.find())}"))
 

@@ -29,6 +29,8 @@ from api.workbench.contexts.overview import (
 
 #: So many series and bars are drawn; the others are one, or in the table only.
 _SERIES, _BARS = 6, 12
+#: So many topics that rise stand on the overview itself.
+FEW = 5
 
 
 def overview_page(whole: Overview, rising: Rising, problem: str = "") -> OverviewPage:
@@ -87,15 +89,15 @@ def petitions_by(find: Find) -> str:
     return f"/petitions?{urlencode(find)}"
 
 
-def rising_view(answer: Mapping[str, Any] | None, period: Period) -> Rising:
-    """None stands for topics that are still being worked out."""
+def rising_view(answer: Mapping[str, Any] | None, period: Period, most: int | None = None) -> Rising:
+    """At most so many topics; None stands for such as are still being worked out."""
     href = f"/overview/rising?{urlencode(period.find())}"
     if answer is None:
-        return Rising(False, "", (), href)
+        return Rising(False, "", (), 0, href)
     days = (words.day(answer["since"]), words.day(answer["until"] - timedelta(seconds=1)))
     span = f"{days[0]} 至 {days[1]}，与此前 {answer['windows']} 个同样长的时段相比"
-    items = enumerate(answer["items"])
-    return Rising(True, span, tuple(_rising_item(number, item) for number, item in items), href)
+    items = tuple(_rising_item(number, item) for number, item in enumerate(answer["items"][:most]))
+    return Rising(True, span, items, len(answer["items"]) - len(items), href)
 
 
 def _rising_item(number: int, item: Mapping[str, Any]) -> RisingItem:
@@ -211,7 +213,7 @@ def _years(table: Table) -> Markup:
     rows = table.rows[:-1] if len(table.rows) > 1 else table.rows
     series = [charts.Series(table.columns[at].label, _values(table, at, rows)) for at in (1, 2)]
     said = _in_words(table.title, rows, 1)
-    return charts.lines(table.name, said, _labels(rows), series)
+    return charts.columns(table.name, said, _labels(rows), series, side_by_side=True)
 
 
 def _units(table: Table) -> Markup:
@@ -235,10 +237,14 @@ def _single(table: Table) -> Markup:
 
 
 def _confidence(table: Table) -> Markup:
-    series = [charts.Series(table.columns[1].label, _values(table, 1))]
-    labels = [str(row[0].value).split("–")[0] for row in table.rows]
-    said = _in_words(table.title, table.rows, 1)
-    return charts.columns(table.name, said, labels, series, with_values=True)
+    count, decided, agreed = (_values(table, at) for at in (1, 2, 3))
+    series = [
+        charts.Series("一致", agreed),
+        charts.Series("改判", [(of or 0) - (same or 0) for of, same in zip(decided, agreed, strict=True)]),
+        charts.Series("未认定", [(all_ or 0) - (of or 0) for all_, of in zip(count, decided, strict=True)]),
+    ]
+    labels = [str(row[0].value).split("–")[0] + "%" for row in table.rows]
+    return charts.columns(table.name, _in_words(table.title, table.rows, 1), labels, series)
 
 
 def _corrections(table: Table) -> Markup:
