@@ -20,6 +20,13 @@ _MAY = {
     ("GET", "/account"): (_EVERYONE, 200, None),
     ("POST", "/account"): (_EVERYONE, 403, {"current": "wrong"}),
     ("POST", "/sign-out"): (_EVERYONE, 303, {}),
+    # The overview: everybody, each of what they may see.
+    ("GET", "/overview"): (_EVERYONE, 200, None),
+    ("GET", "/overview/rising"): (_EVERYONE, 200, None),
+    ("GET", "/overview/list/{what}"): (_EVERYONE, 200, None),
+    ("GET", "/overview.xlsx"): (_EVERYONE, 200, None),
+    ("GET", "/overview/report.xlsx"): (_EVERYONE, 200, None),
+    ("GET", "/overview/{table}.xlsx"): (_EVERYONE, 200, None),
 }
 #: What needs no session.
 _OPEN = {("GET", "/sign-in"), ("POST", "/sign-in"), ("GET", "/welcome"), ("POST", "/welcome")}
@@ -40,11 +47,13 @@ def test_every_page_has_its_line_in_the_matrix():
 
 @pytest.fixture
 def ids():
-    return {}
+    return {"what": "repeats", "table": "units"}
 
 
 def _ask(desk, method, path, form, ids, **options):
     address = path.format(**ids)
+    if path == "/overview/report.xlsx":
+        address += "?month=2026-03"
     return desk.get(address) if method == "GET" else desk.post(address, form, **options)
 
 
