@@ -423,6 +423,28 @@ def export_labels(
     )
 
 
+@export_app.command("report")
+def export_report(
+    month: Annotated[str, typer.Option("--month", help="哪个月，例：2026-11；不写则为上个月")] = "",
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="输出的 .xlsx 文件")] = None,
+) -> None:
+    """导出月报（台账、统计表）。不含检举控告件；本系统没有记录的列留空。"""
+    from api.figures import Period, today
+    from api.monthly import report_file
+    from api.service import open_service
+    from api.settings import get_settings
+
+    chosen = Period.month(month) if month else Period.month_before(today())
+    target = out or Path(f"信访月报-{chosen.since:%Y-%m}.xlsx")
+    service = open_service(get_settings())
+    try:
+        content = report_file(service, chosen)
+    finally:
+        service.close()
+    target.write_bytes(content)
+    typer.echo(f"已导出 {chosen.since:%Y-%m} 的月报到 {target}。")
+
+
 def _as_file(source: str) -> Path | None:
     """The file `source` names, None when it is text. What looks like a file name must exist."""
     if source == "-" or len(source) > 1_000 or "\n" in source:

@@ -58,6 +58,13 @@ _MAY = {
     ("POST", "/imports/{import_id}/cancel"): (_OFFICERS, 303, {}),
     ("POST", "/imports/{import_id}/delete"): (_OFFICERS, 303, {}),
     ("GET", "/imports/{import_id}/rejects"): (_OFFICERS, 404, None),
+    # The overview: everybody, each of what they may see.
+    ("GET", "/overview"): (_EVERYONE, 200, None),
+    ("GET", "/overview/rising"): (_EVERYONE, 200, None),
+    ("GET", "/overview/list/{what}"): (_EVERYONE, 200, None),
+    ("GET", "/overview.xlsx"): (_EVERYONE, 200, None),
+    ("GET", "/overview/report.xlsx"): (_EVERYONE, 200, None),
+    ("GET", "/overview/{table}.xlsx"): (_EVERYONE, 200, None),
 }
 #: What needs no session.
 _OPEN = {("GET", "/sign-in"), ("POST", "/sign-in"), ("GET", "/welcome"), ("POST", "/welcome")}
@@ -94,11 +101,15 @@ def ids(http, settings, monkeypatch, waiting_import):
         "petition_id": http.submit("楼下烧烤店油烟直接排进楼道，反映多次无人处理"),
         "version": Registry(own).active_version(),
         "import_id": waiting_import,
+        "what": "repeats",
+        "table": "units",
     }
 
 
 def _ask(desk, method, path, form, ids, **options):
     address = path.format(**ids)
+    if path == "/overview/report.xlsx":
+        address += "?month=2026-03"
     return desk.get(address) if method == "GET" else desk.post(address, form, **options)
 
 
