@@ -289,6 +289,8 @@ def _links(found: dict[str, Any]) -> LinkModel:
         tuple(map(float, found["weights"])),
         float(found["intercept"]),
         float(found["threshold"]),
+        # Bundles of before it was learnt show repeats from the one threshold on.
+        float(found.get("again", found["threshold"])),
     )
     if found["features"] != features or {len(model.center), len(model.weights)} != {len(features)}:
         raise ValueError("links")

@@ -111,8 +111,15 @@ def fit_links(
     for train, test in StratifiedKFold(_FOLDS, shuffle=True, random_state=0).split(values, groups):
         held_out[test] = _fitted(values[train], truth[train], weights[train]).likely(values[test])
     threshold, recall = _threshold(held_out, truth, weights)
-    model = replace(_fitted(values, truth, weights), threshold=threshold)
-    figures = {"pairs": len(pairs), "threshold": threshold, "recall_at_95": round(recall, 4)}
+    same = np.array([pair.same_petitioner for pair in everything])
+    again, recall_again = _threshold(held_out[same], truth[same], weights[same])
+    # A key that agrees never asks for more.
+    again = min(again, threshold)
+    model = replace(_fitted(values, truth, weights), threshold=threshold, again=again)
+    figures = {
+        "pairs": len(pairs), "threshold": threshold, "recall_at_95": round(recall, 4),
+        "threshold_again": again, "recall_again_at_95": round(recall_again, 4),
+    }  # fmt: skip
     if office:
         figures["office_pairs"] = len(office)
     shipped = slice(len(everything) - len(office))
@@ -124,7 +131,8 @@ def shown_and_right(bundle: Bundle, pairs: Sequence[Pair]) -> tuple[int, int]:
     """How many of these pairs the bundle's model would show as links, and how many of those are of one matter."""
     if not pairs:
         return 0, 0
-    shown = bundle.links.likely(_values(bundle, pairs, lambda: None)) >= bundle.links.threshold
+    least = np.where([pair.same_petitioner for pair in pairs], bundle.links.again, bundle.links.threshold)
+    shown = bundle.links.likely(_values(bundle, pairs, lambda: None)) >= least
     right = np.array([pair.is_same for pair in pairs])
     return int(shown.sum()), int((shown & right).sum())
 
@@ -201,6 +209,7 @@ def _fitted(values: Values, truth: Values, weights: Values) -> LinkModel:
         tuple(np.round(center, 6).tolist()),
         tuple(np.round(coef, 6).tolist()),
         round(float(found.x[-1]), 6),
+        0.5,
         0.5,
     )
 

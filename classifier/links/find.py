@@ -20,11 +20,13 @@ def find_links(
     min_score: float | None = None,
     most: int | None = 10,
 ) -> tuple[Link, ...]:
-    """Links from `entry` to earlier petitions with a score of at least `min_score` (the model's threshold), best first, at most `most`."""
-    least = model.threshold if min_score is None else min_score
+    """Links from `entry` to earlier petitions, best first, at most `most`: with a score of at least `min_score`, or the model's threshold for
+    the kind of link."""
+    least = min(model.threshold, model.again) if min_score is None else min_score
     candidates = history.candidates(entry, weights)
     scored = score_candidates(entry, candidates, weights, model, least)
-    kept = sorted((s for s in scored if s.score >= least), key=lambda s: (-s.score, s.other.id))[:most]
+    shown = (s for s in scored if s.score >= (model.shown_from(s.kind) if min_score is None else min_score))
+    kept = sorted(shown, key=lambda s: (-s.score, s.other.id))[:most]
     words = {term_hash(term): term for term in link_terms(document)} if kept else {}
     return tuple(
         Link(

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.links.compare import FEATURES
+from classifier.petition import LinkKind
 
 Values = npt.NDArray[np.float64]
 
@@ -20,13 +21,19 @@ Values = npt.NDArray[np.float64]
 class LinkModel:
     """`center` is a typical pair, `weights` what one unit of each number beyond it adds to the log odds; shape (len(FEATURES),).
 
-    From `threshold` on a link is shown: there 95 of 100 suggested links were right on held-out written pairs (training/links.py).
+    From `threshold` on a link is shown: there 95 of 100 suggested links were right on held-out written pairs (training/links.py). Where an
+    identity key agrees the same is true from `again` on: of one petitioner's letters far more are on one matter than of any two.
     """
 
     center: tuple[float, ...]
     weights: tuple[float, ...]
     intercept: float
     threshold: float
+    again: float
+
+    def shown_from(self, kind: LinkKind) -> float:
+        """The least score with which a link of this kind is shown, 0 to 1."""
+        return self.again if kind is LinkKind.REPEAT_PETITION else self.threshold
 
     def likely(self, values: Values) -> Values:
         """Probability of one matter for each row of numbers, 0 to 1. Shape (pairs, len(FEATURES)) to (pairs,)."""
@@ -47,4 +54,5 @@ UNTRAINED = LinkModel(
     weights=tuple({"words": 8.0, "titles": 2.0, "rare_both": 3.0, "named_apart": -1.0, "numbered_apart": -1.0, "same_petitioner": 1.0}.get(name, 0.0) for name, _, _ in FEATURES),
     intercept=-0.5,
     threshold=0.5,
+    again=0.5,
 )  # fmt: skip

@@ -582,3 +582,17 @@ def test_the_first_packed_form_is_read_and_an_unknown_one_refused(entries: list[
     assert again.rare == ()
     with pytest.raises(ValueError, match="another version"):
         unpack("x", entry.text, {}, b"\x09" + first[1:])
+
+
+def test_a_key_that_agrees_asks_for_less(bundle: Bundle) -> None:
+    """Between the two thresholds the same person's letter is shown, a stranger's is not."""
+    likely = {who: _shown(bundle, who, 0.0, 0.0)["first"] for who in (_ZHANG, _LI)}
+    between = max(likely.values()) + 0.01
+    assert "first" in _shown(bundle, _ZHANG, between, min(likely.values()) - 0.01)
+    assert "first" not in _shown(bundle, _LI, between, min(likely.values()) - 0.01)
+
+
+def _shown(bundle: Bundle, who: Petitioner, threshold: float, again: float) -> dict[str, float]:
+    desk = _Desk(replace(bundle, links=replace(bundle.links, threshold=threshold, again=again)))
+    desk.add("first", _FIRST, _ZHANG)
+    return {link.id: link.score for link in desk.links(_NEIGHBOUR, who)}
