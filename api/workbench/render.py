@@ -33,6 +33,9 @@ _NAV: tuple[tuple[str, str, frozenset[Role]], ...] = (
 #: What a page may say about the step before, by the word that stands as `done` in its address.
 NOTICES: dict[str, Notice] = {
     "signed-out": Notice("ok", "已退出。"),
+    "not-by-person": Notice(
+        "warn", "不能按姓名、电话、证件号查找：系统不保存可查的身份信息。同一人的重复来信由“关联”找出。"
+    ),
     "password": Notice("ok", "密码已更换，其他地方的登录已失效。"),
 }
 
