@@ -45,11 +45,11 @@ def has_undecided(viewer: Viewer | None) -> ColumnElement[bool]:
     )
     found = []
     for here, there in ends:
-        of = exists().where(here, undecided())
+        of = select(links.c.id).where(here, undecided())
         if viewer is not None:
-            seen = exists().where(other.c.id == there, *_shown(viewer, other)).correlate(links)
-            of = of.where(seen)
-        found.append(of.correlate(petitions))
+            of = of.where(exists().where(other.c.id == there, *_shown(viewer, other)).correlate(links))
+        # Not EXISTS: PostgreSQL would look through the links of the whole archive first.
+        found.append(of.limit(1).correlate(petitions).scalar_subquery().is_not(None))
     return or_(*found)
 
 
