@@ -24,6 +24,7 @@ _KNOWN: Mapping[str, frozenset[str]] = {
     "linked": frozenset({"1"}),
     "due": frozenset({"overdue", "soon"}),
     "sort": frozenset({"due"}),
+    "list": frozenset({"petitions"}),
 }
 
 
@@ -44,6 +45,8 @@ class Asked:
     due: str = ""
     #: "" is by use, `due` by due date.
     sort: str = ""
+    #: Which list it is: "" is the queue, `petitions` the search.
+    list: str = ""
     #: Words to look for.
     q: str = ""
     #: The place after which the page begins.
@@ -84,7 +87,7 @@ class Asked:
     @property
     def narrows(self) -> bool:
         """Whether anything but the order is asked for."""
-        return replace(self, sort="", after="", at="") != type(self)()
+        return replace(self, sort="", list="", after="", at="") != type(self)()
 
 
 def wanted(service: Service, asked: Asked) -> Wanted:

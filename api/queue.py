@@ -15,6 +15,7 @@ from api.matters import days_left, overdue_before
 from api.review import ONE_IN, why, woven
 from api.service import Service
 from api.store import queue as store
+from api.store import search
 from api.store.asked_links import undecided_counts
 from api.store.firewall import Viewer
 from api.store.petitions import DECIDED, RETURNED, now
@@ -107,6 +108,7 @@ def neighbours(
     service: Service, viewer: Viewer, query: str, petition_id: str
 ) -> tuple[str | None, str | None]:
     """The petitions before and after one in the queue that `query`, the address it was opened from, describes; None where there is none.
+    An address of the search describes the search, whose words are not looked for again: with words there is neither.
 
     The petition itself may have left the queue: the walk goes on from where it stood. So may others; they keep their places, as the list
     was when it was shown, and are passed over.
@@ -117,16 +119,27 @@ def neighbours(
         here = store.standing_of(connection, petition_id)
         if here is None:
             return None, None
-        if asked.sort:
+        if asked.list:
+            found = _searched(connection, lens, asked, here)
+        elif asked.sort:
             place = (here.waits, here.seq)
-            found = tuple(
-                next((seq for _, seq in store.waiting(connection, lens, place, 1, backward)), None)
-                for backward in (True, False)
+            before, after = (
+                store.waiting(connection, lens, place, 1, backward) for backward in (True, False)
             )
+            found = (before[0][1] if before else None, after[0][1] if after else None)
         else:
             found = _beside(connection, lens, asked, here)
-        before, after = (None if seq is None else store.id_of(connection, seq) for seq in found)
-    return before, after
+        one, other = (None if seq is None else store.id_of(connection, seq) for seq in found)
+    return one, other
+
+
+def _searched(
+    connection: Connection, lens: Lens, asked: Asked, here: Standing
+) -> tuple[int | None, int | None]:
+    if asked.q:
+        return None, None
+    older = search.newest(connection, lens.wanted, lens.viewer, here.seq, 1)
+    return search.newer(connection, lens.wanted, lens.viewer, here.seq), next(iter(older), None)
 
 
 def lens_of(service: Service, asked: Asked, viewer: Viewer) -> Lens:

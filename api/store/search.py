@@ -39,6 +39,12 @@ def newest(
     return list(connection.execute(query.order_by(petitions.c.seq.desc()).limit(limit)).scalars())
 
 
+def newer(connection: Connection, wanted: Wanted, viewer: Viewer, after: int) -> int | None:
+    """The seq of the one that came just after."""
+    query = select(petitions.c.seq).where(visible(viewer), *narrowed(wanted), petitions.c.seq > after)
+    return connection.execute(query.order_by(petitions.c.seq).limit(1)).scalar()
+
+
 def saying(connection: Connection, seqs: Collection[int], words: Sequence[str], limit: int) -> list[int]:
     """Those of these petitions, newest first, in whose title or text all the words stand."""
     if not seqs:

@@ -181,5 +181,5 @@ def _figures(figures: Figures) -> tuple[Figure, ...]:
 
 def _kept(asked: Asked) -> tuple[tuple[str, str], ...]:
     """What bulk accepting is narrowed to: not the order, nor the place in it."""
-    names = [field.name for field in fields(asked) if field.name not in {"sort", "after", "at", "q"}]
+    names = [field.name for field in fields(asked) if field.name not in {"sort", "list", "after", "at", "q"}]
     return tuple((name, value) for name in names if (value := getattr(asked, name)))

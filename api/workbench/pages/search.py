@@ -71,7 +71,7 @@ def _page(
 ) -> Response:
     unit = clerk.viewer.unit
     names, settings = Names(service), service.settings
-    way_back = quote(asked.query(at=""), safe="")
+    way_back = quote(asked.query(at="", list="petitions"), safe="")
     context = SearchPage(
         q=asked.q,
         problem=problem,

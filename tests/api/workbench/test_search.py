@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from urllib.parse import unquote
 
 import numpy as np
 import openpyxl
@@ -14,6 +15,7 @@ from sqlalchemy import insert, select
 from api import search as use_case
 from api.decisions import Choice, LinkVerdict, decide
 from api.listing import Asked
+from api.queue import neighbours
 from api.search import PAGE, export, search
 from api.store.audit import Action, entries
 from api.store.petitions import now
@@ -242,6 +244,16 @@ def test_the_workbook_ends_at_its_limit(service, administrator, stock, monkeypat
 
 def _lines(answer) -> list[tuple[object, ...]]:
     return list(openpyxl.load_workbook(BytesIO(answer.content)).active.iter_rows(values_only=True))
+
+
+def test_one_walks_what_was_found_newest_first(service, administrator, desk, stock):
+    ids = stock({"kind": "咨询"}, {}, {"kind": "咨询"}, {"kind": "咨询"})
+    page = desk("reviewer").get("/petitions?kind=咨询").text
+    address = unquote(re.search(r"\?from=([^\"]+)", page).group(1))
+    assert neighbours(service, administrator, address, ids[2]) == (ids[3], ids[0])
+    assert neighbours(service, administrator, address, ids[3]) == (None, ids[2])
+    assert neighbours(service, administrator, address, ids[0]) == (ids[2], None)
+    assert neighbours(service, administrator, f"{address}&q=油烟", ids[2]) == (None, None)
 
 
 def test_empty_lists_say_what_to_do_next(desk, stock):
