@@ -36,6 +36,18 @@ def due_at(opened: datetime, days: int) -> datetime:
     return datetime.combine(last + timedelta(days=1), time(), CHINA).astimezone(UTC)
 
 
+def days_left(begun: datetime, days: int, moment: datetime) -> int:
+    """How many days after `moment`'s own the last day of a limit is: 0 on the last day, negative by how many days it is over."""
+    last = begun.astimezone(CHINA).date() + timedelta(days=days)
+    return (last - moment.astimezone(CHINA).date()).days
+
+
+def overdue_before(moment: datetime, days: int) -> datetime:
+    """At `moment` a limit of `days` days is over exactly for what began earlier than this."""
+    day = moment.astimezone(CHINA).date() - timedelta(days=days)
+    return datetime.combine(day, time(), CHINA).astimezone(UTC)
+
+
 def return_due_at(assigned: datetime, working_days: int) -> datetime:
     """The end of the last of so many working days after a petition was assigned (Regulation Art. 23), counted as `due_at` counts.
 

@@ -6,9 +6,10 @@ wrote them. Decisions on these alone say how good suggestions are; those on peti
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from itertools import count, islice
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -22,8 +23,10 @@ from classifier.intervals import wilson
 from classifier.petition import LinkKind
 from classifier.triage import Triaged
 
+T = TypeVar("T")
+
 #: Of so many places in the queue the first goes to the random share, as long as it has any undecided.
-_ONE_IN = 5
+ONE_IN = 5
 
 #: Also of the random share: who knows which petitions are the test decides them with other care.
 _OPEN = "还有项目没有认定"
@@ -79,21 +82,26 @@ def review_queue(service: Service, limit: int, viewer: Viewer) -> list[dict[str,
     is the beginning of a longer one.
     """
     with service.store.read() as connection:
-        by_chance = iter(drawn(connection, limit, viewer))
-        useful = iter(most_useful(connection, limit, viewer))
-    queue: list[dict[str, Any]] = []
-    for place in range(limit):
-        first, second = (by_chance, useful) if place % _ONE_IN == 0 else (useful, by_chance)
-        row = next(first, None) or next(second, None)
-        if row is None:
-            break
-        queue.append(_item(dict(row)))
-    return queue
+        by_chance = drawn(connection, limit, viewer)
+        useful = most_useful(connection, limit, viewer)
+    return [{**row, "reasons": why(row["doubts"])} for row in islice(woven(by_chance, useful), limit)]
 
 
-def _item(row: Mapping[str, Any]) -> dict[str, Any]:
-    doubts = [Doubt(code) for code in row["doubts"].split(",") if code]
-    return {**row, "reasons": [_WHY[doubt] for doubt in doubts] or [_OPEN]}
+def woven(by_chance: Iterable[T], useful: Iterable[T]) -> Iterator[T]:
+    """One list of both: the first of every five places is chance's, as long as both last."""
+    streams = iter(by_chance), iter(useful)
+    for place in count():
+        first, second = streams if place % ONE_IN == 0 else streams[::-1]
+        item = next(first, None)
+        item = next(second, None) if item is None else item
+        if item is None:
+            return
+        yield item
+
+
+def why(doubts: str) -> list[str]:
+    """Why a petition is asked about, in words; `doubts` are codes with commas between."""
+    return [_WHY[Doubt(code)] for code in doubts.split(",") if code] or [_OPEN]
 
 
 def live_accuracy(

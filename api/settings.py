@@ -51,6 +51,15 @@ class Settings(BaseSettings):
     handling_source: str = Field(
         default="《信访工作条例》第三十四条", description="办理期限的依据，随期限一起显示"
     )
+    forward_days: int = Field(
+        default=15,
+        ge=1,
+        le=365,
+        description="登记后转送、交办的期限（天），从收到之日算起；被退回的从退回之日算起。《信访工作条例》第二十二条：十五日内",
+    )
+    forward_source: str = Field(
+        default="《信访工作条例》第二十二条", description="转送、交办期限的依据，随期限一起显示"
+    )
     return_working_days: int = Field(
         default=5,
         ge=1,

@@ -153,10 +153,25 @@ def settle(connection: Connection, petition_id: str) -> None:
         is_whole = status == DECIDED and all(decision[name] for name in suggested)
         held = {name: decision[name] or value for name, value in suggested.items()}
     number = decision["id"] if decision is not None else None
-    update_current(connection, petition_id, {**held, "status": status, "decision_id": number})
+    since = None if status == DECIDED else _waits_since(connection, petition_id, number)
+    current = {**held, "status": status, "decision_id": number, "waits_since": since}
+    update_current(connection, petition_id, current)
     # The random share is asked until all of it is known: figures on what somebody happened to decide would not be honest.
     asked = or_(literal(status == PENDING), and_(reviews.c.sampled, literal(not is_whole)))
     connection.execute(update(reviews).where(reviews.c.seq == seq).values(open=asked))
+
+
+def _waits_since(connection: Connection, petition_id: str, decision_id: int | None) -> datetime:
+    """The moment of the return that answers the decision in force, else when the petition came in."""
+    if decision_id is not None:
+        sent_back = select(returns.c.created_at).where(returns.c.decision_id == decision_id, stands(returns))
+        moment = connection.execute(sent_back.order_by(returns.c.id.desc()).limit(1)).scalar()
+        if moment is not None:
+            return moment  # type: ignore[no-any-return]
+    row = connection.execute(
+        select(petitions.c.received_at, petitions.c.created_at).where(petitions.c.id == petition_id)
+    ).one()
+    return row.received_at or row.created_at  # type: ignore[no-any-return]
 
 
 def _suggested(connection: Connection, petition_id: str) -> tuple[int, dict[str, str]]:

@@ -87,6 +87,7 @@ def add_petition(
             category=answer.categories[0].code if answer.categories else "",
             kind=answer.kind.name.value,
             unit=answer.units[0].id[:80],
+            waits_since=petition.received_at.astimezone(UTC) if petition.received_at else moment,
         )
         .returning(petitions.c.seq)
     ).scalar_one()

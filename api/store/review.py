@@ -38,6 +38,9 @@ def add_review(
             category=answer.categories[0].code if answer.categories else "",
             kind=answer.kind.name.value,
             unit=answer.units[0].id[:80],
+            abstained=answer.abstained,
+            category_p=answer.categories[0].probability if answer.categories else None,
+            kind_p=answer.kind.probability,
         )
     )
 

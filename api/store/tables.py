@@ -139,14 +139,9 @@ petitions = Table(
     Column("link_run", Integer, nullable=False, server_default="0"),
     # The decision that holds now, NULL while none does. No foreign key: decisions refer to petitions already.
     Column("decision_id", BigInteger),
+    # Since when it waits for a decision: its arrival or, once a unit has sent it back, that moment. NULL while it waits for none.
+    Column("waits_since", _Moment),
 )
-# What is counted of petitions is read from these: a row of the table is kilobytes of sealed text.
-Index(
-    "ix_petitions_counted",
-    *(petitions.c[name] for name in (
-        "seq", "received_at", "created_at", "status", "kind", "category", "unit", "channel", "district", "people", "decision_id",
-    )),
-)  # fmt: skip
 # What a unit sees hangs on the decision, what intake does not see on the kind (firewall.py).
 Index(
     "ix_petitions_decision_id",
@@ -162,6 +157,21 @@ Index(
     sqlite_where=text("kind = '检举控告'"),
     postgresql_where=text("kind = '检举控告'"),
 )
+# Lists are narrowed within these indexes: a row of the table is kilobytes of sealed text. The queue by due date:
+Index(
+    "ix_petitions_waiting",
+    *(petitions.c[name] for name in ("waits_since", "seq", "status", "category", "kind", "unit", "channel", "district", "created_by")),
+    sqlite_where=petitions.c.waits_since.is_not(None),
+    postgresql_where=petitions.c.waits_since.is_not(None),
+)  # fmt: skip
+# All petitions, newest first, and what is counted of them:
+Index(
+    "ix_petitions_listed",
+    *(petitions.c[name] for name in (
+        "seq", "status", "category", "kind", "unit", "channel", "district", "created_by", "decision_id", "received_at", "created_at",
+        "people",
+    )),
+)  # fmt: skip
 
 suggestions = Table(
     "suggestions",
@@ -282,6 +292,10 @@ reviews = Table(
     Column("category", String(8), nullable=False),
     Column("kind", String(16), nullable=False),
     Column("unit", String(80), nullable=False),
+    # Whether the model said that it is not sure of the category; how sure it is of category and kind, 0 to 1, NULL where not known.
+    Column("abstained", Boolean, nullable=False, server_default=false()),
+    Column("category_p", Float),
+    Column("kind_p", Float),
 )
 # The review queue is the beginning of each of these.
 Index("ix_reviews_useful", reviews.c.open, reviews.c.sampled, reviews.c.usefulness.desc(), reviews.c.seq)
@@ -432,6 +446,20 @@ imports = Table(
     Column("ended_at", _Moment),
 )
 Index("ix_imports_created_at", imports.c.created_at)
+
+# Suggestions accepted many at once from one preview. The preview's token is claimed before the first is accepted: sent twice, the form
+# accepts once.
+bulk_accepts = Table(
+    "bulk_accepts",
+    metadata,
+    Column("token", String(32), primary_key=True),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("created_at", _Moment, nullable=False),
+    # NULL while it is at work, or when it was cut off.
+    Column("ended_at", _Moment),
+    # JSON: numbers of petitions accepted, and of those left out with the reason's code.
+    Column("result", Text, nullable=False, server_default=""),
+)
 
 APPEND_ONLY = (
     "suggestions", "decisions", "returns", "links", "link_decisions", "access_log", "matter_splits", "matter_split_sides",

@@ -34,6 +34,9 @@ _NAV: tuple[tuple[str, str, frozenset[Role]], ...] = (
 NOTICES: dict[str, Notice] = {
     "expired": Notice("warn", "登录已过期，请重新登录。"),
     "signed-out": Notice("ok", "已退出。"),
+    "not-by-person": Notice(
+        "warn", "不能按姓名、电话、证件号查找：系统不保存可查的身份信息。同一人的重复来信由“关联”找出。"
+    ),
     "password": Notice("ok", "密码已更换，其他地方的登录已失效。"),
     "registered": Notice("ok", "已登记，等待认定。"),
     "registered-decided": Notice("ok", "已登记并认定。"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -47,6 +47,7 @@ from api.store.tables import (
 from classifier.errors import ConflictError, SchemaTooNewError, StoreError, StoreUnavailableError
 from classifier.petition import Petition
 
+_LATER = timedelta(days=3)
 _TEXT = "楼下烧烤店每天营业到凌晨，油烟直接排进楼道，反映多次无人处理。"
 
 
@@ -282,7 +283,7 @@ def test_decisions_of_before_get_what_later_columns_say(store):
         connection.execute(insert(Table(name, MetaData(), *map(Column, rows[0]))), rows)
 
     answer = {"categories": [{"code": "0402", "probability": 0.4}], "abstained": True}
-    answer |= {"kind": {"name": "咨询"}, "units": [{"id": "u"}]}
+    answer |= {"kind": {"name": "咨询", "probability": 0.7}, "units": [{"id": "u"}]}
     with store.write() as connection:
         upgrade(connection, "0004")
         put(connection, "users", rows_of({"id": "u1", "name": "王", "role": "reviewer"}))
@@ -302,7 +303,13 @@ def test_decisions_of_before_get_what_later_columns_say(store):
             rows_of(*({"petition_id": p} | decided for p in ("p0", "p1", "p0", "p1"))),
         )
         returned = {"unit": "ecology", "reason": "不归我们管", "user_id": "u1"}
-        put(connection, "returns", rows_of({"petition_id": "p0"} | returned))
+        late = rows_of({"petition_id": "p0"} | returned)
+        later = moment + _LATER
+        put(
+            connection,
+            "returns",
+            [late[0] | {"created_at": later.isoformat(sep=" ") if store.is_sqlite else later}],
+        )
         ends = {"petition_id": "p1", "other_id": "p0", "kind": "k", "score": 1, "evidence": "{}"}
         put(connection, "links", rows_of(ends))
         put(connection, "link_decisions", rows_of({"link_id": 1, "confirmed": True, "user_id": "u1"}))
@@ -323,6 +330,11 @@ def test_decisions_of_before_get_what_later_columns_say(store):
     assert {(row["category"], row["kind"], row["unit"], row["doubts"]) for row in queue} == {
         ("0402", "咨询", "u", "uncertain")
     }
+    # And since when each waits, and how sure the suggestion was.
+    assert {(row["abstained"], row["category_p"], row["kind_p"]) for row in queue} == {(True, 0.4, 0.7)}
+    with store.read() as connection:
+        waits = connection.execute(select(petitions.c.waits_since).order_by(petitions.c.seq)).scalars().all()
+    assert waits == [moment + _LATER, None, moment]
     for name in ("decisions", "returns", "link_decisions"):
         with pytest.raises(StoreError), store.write() as connection:
             connection.execute(update(metadata.tables[name]).values(role="admin"))

@@ -65,6 +65,13 @@ _MAY = {
     ("GET", "/overview.xlsx"): (_EVERYONE, 200, None),
     ("GET", "/overview/report.xlsx"): (_EVERYONE, 200, None),
     ("GET", "/overview/{table}.xlsx"): (_EVERYONE, 200, None),
+    # The queue and the search.
+    ("GET", "/queue"): (_OFFICERS, 200, None),
+    ("GET", "/queue/preview"): (_OFFICERS, 200, None),
+    ("POST", "/queue/accept"): (_OFFICERS, 422, {"token": "nothing"}),
+    ("GET", "/queue/accepted"): (_OFFICERS, 404, None),
+    ("GET", "/petitions"): (_EVERYONE, 200, None),
+    ("GET", "/petitions.xlsx"): (_EVERYONE, 200, None),
 }
 #: What needs no session.
 _OPEN = {("GET", "/sign-in"), ("POST", "/sign-in"), ("GET", "/welcome"), ("POST", "/welcome")}
