@@ -22,7 +22,8 @@ _MODULES = [
 
 def _pages(of: type[Page] = Page) -> list[type[Page]]:
     found = [page for below in of.__subclasses__() for page in (below, *_pages(below))]
-    return [page for page in found if page.__module__.startswith(contexts.__name__)]
+    # A dataclass with slots is made anew: what it was made of is a subclass, too.
+    return [page for page in found if getattr(importlib.import_module(page.__module__), page.__name__, None) is page]
 
 
 def used(template: str) -> set[str]:
@@ -32,6 +33,12 @@ def used(template: str) -> set[str]:
     # Macros are imported without context: only these two bring names along.
     others = [node.template.value for kind in (nodes.Extends, nodes.Include) for node in tree.find_all(kind)]
     names = meta.find_undeclared_variables(tree) - set(environment().globals)
+    # An imported macro is undeclared in the eyes of a block below it.
+    names -= {
+        name if isinstance(name, str) else name[1]
+        for node in tree.find_all(nodes.FromImport)
+        for name in node.names
+    }
     return names.union(*(used(other) for other in others))
 
 
