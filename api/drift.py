@@ -9,9 +9,12 @@ accusations, which the training report leaves out, too: both sides count the sam
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from threading import Lock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, RowMapping
 
@@ -20,6 +23,7 @@ from api.service import Service
 from api.store.arrivals import Span
 from api.store.firewall import PRINTED
 from api.store.petitions import now
+from api.store.session import Store
 from api.store.terms import whole_text
 from api.store.weeks import answers_in, category_counts, decided_in
 from classifier.dates import CHINA
@@ -42,6 +46,10 @@ _WEEK = timedelta(days=7)
 # Of each week: suggestions whose confidence is read, texts whose words are looked up, decisions compared.
 _ANSWERS, _TEXTS, _DECISIONS = 2_000, 500, 2_000
 _SHOWN = 20
+#: How old what a page shows may be.
+KEPT_SECONDS = 600.0
+_working = Lock()
+_kept: WeakKeyDictionary[Store, tuple[float, dict[str, Any]]] = WeakKeyDictionary()
 _AGAINST = {"training": "训练时", "earlier_weeks": "此前几周"}
 
 
@@ -74,6 +82,21 @@ def health(service: Service, weeks: int = 8, until: datetime | None = None) -> d
         "corrections": _rates(latest.corrections, lambda code: _path(engine, code)),
         "unit_corrections": _rates(latest.units, lambda unit: _unit(engine, unit)),
     }
+
+
+def recent_health(service: Service) -> dict[str, Any]:
+    """As `health`, up to KEPT_SECONDS old: with a large archive it takes seconds, and a page is opened often. Asked twice at once, it
+    is worked out once."""
+    with _working:
+        found = _kept.get(service.store)
+        version = service.live.engine().bundle.version
+        if (
+            found is None
+            or found[0] < time.monotonic() - KEPT_SECONDS
+            or found[1]["model_version"] != version
+        ):
+            found = _kept[service.store] = (time.monotonic(), health(service))
+        return found[1]
 
 
 def _sample(connection: Connection, engine: Engine, span: Span) -> Sample:

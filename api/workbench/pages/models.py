@@ -77,7 +77,7 @@ def get_serving(service: ServiceDep, clerk: OverseerClerk) -> Response:
 
 @router.get("/drift")
 def get_drift(request: Request, service: ServiceDep, clerk: OverseerClerk) -> Response:
-    found = views.drift_view(drift.health(service))
+    found = views.drift_view(drift.recent_health(service))
     return (
         render.fragment(DriftPart(found))
         if is_fragment(request)

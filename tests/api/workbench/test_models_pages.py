@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import event
 
+from api.drift import health as _drift
 from api.live import Live
 from api.model_diff import AnswerChange, Difference
 from api.model_report import doubtful
@@ -33,14 +35,22 @@ def _card(version, right):
     return Scorecard(version, {"gold.level1": answers}).to_json()
 
 
-@pytest.fixture
-def registry(bundle, settings, tmp_path, monkeypatch) -> Registry:
-    """v1 in use; v2 passed against it, v3 was refused, v0 is of before curves were kept."""
-    found = Registry(tmp_path / "models")
+@pytest.fixture(scope="module")
+def bundles(bundle, tmp_path_factory):
+    """The tiny bundle under four names."""
+    folder = tmp_path_factory.mktemp("bundles")
     for version in ("v1", "v2", "v3"):
-        save_bundle(bundle, found.root / version, version)
+        save_bundle(bundle, folder / version, version)
     old = {name: value for name, value in bundle.report.items() if name != "held_out"}
-    save_bundle(replace(bundle, report=old), found.root / "v0", "v0")
+    save_bundle(replace(bundle, report=old), folder / "v0", "v0")
+    return folder
+
+
+@pytest.fixture
+def registry(bundles, settings, tmp_path, monkeypatch) -> Registry:
+    """v1 in use; v2 passed against it, v3 was refused, v0 is of before curves were kept."""
+    # Bundles never change: linked, not copied. A test that spoils one puts another file in its place.
+    found = Registry(shutil.copytree(bundles, tmp_path / "models", copy_function=os.link))
     for version, right, passed, reasons in (("v2", 16, True, ["各类都不差"]), ("v3", 9, False, [_REASON])):
         cards = {"candidate": _card(version, right), "incumbent": _card("v1", 18)}
         found.write_scorecards(version, cards)
@@ -66,6 +76,11 @@ def at_work(monkeypatch):
     yield
     for descriptor in held:
         os.close(descriptor)
+
+
+def _replace(path, content):
+    path.unlink()
+    path.write_text(content)
 
 
 def _said(answer):
@@ -176,7 +191,7 @@ def test_a_refused_version_stays_out_and_the_page_says_why(desk, registry, servi
 
 
 def test_a_version_that_does_not_load_is_told(desk, registry):
-    (registry.root / "v2" / "taxonomy.csv").write_text("x")
+    _replace(registry.root / "v2" / "taxonomy.csv", "x")
     answer = desk().post("/models/v2/promote", {"expected": "v1"})
     assert (answer.status_code, registry.active_version()) == (503, "v1")
     assert "没有执行" in _said(answer)
@@ -286,7 +301,7 @@ def test_an_older_version_says_that_it_has_no_curves(desk, registry):
     assert '<svg class="chart"' not in page.text
     broken = json.loads((registry.root / "v0" / "report.json").read_text())
     broken["held_out"] = {"level1": {"n": "x"}, "classes": [3]}
-    (registry.root / "v0" / "report.json").write_text(json.dumps(broken))
+    _replace(registry.root / "v0" / "report.json", json.dumps(broken))
     assert "没有画曲线用的数" in desk().get("/models/v0").text
 
 
@@ -385,6 +400,22 @@ def test_what_comes_in_has_a_page_and_a_part(desk, registry):
     assert "<html" not in part.text
     assert part.text.count('role="img"') == 4
     assert "data-running" not in part.text
+
+
+def test_what_takes_seconds_is_kept_for_a_while(desk, registry, live, monkeypatch):
+    worked_out = []
+    monkeypatch.setattr("api.drift.health", lambda service: worked_out.append(1) or _drift(service))
+    someone = desk("auditor")
+    for _ in range(2):
+        assert someone.get("/models/drift").status_code == 200
+    assert len(worked_out) == 1
+    registry.promote("v2")
+    live.look()
+    someone.get("/models/drift")
+    assert len(worked_out) == 2, "another version is another matter"
+    monkeypatch.setattr("api.drift.KEPT_SECONDS", -1.0)
+    someone.get("/models/drift")
+    assert len(worked_out) == 3
 
 
 def test_pages_stand_without_a_model_in_use(desk, registry, live):
