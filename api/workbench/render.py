@@ -34,6 +34,13 @@ _NAV: tuple[tuple[str, str, frozenset[Role]], ...] = (
 NOTICES: dict[str, Notice] = {
     "signed-out": Notice("ok", "已退出。"),
     "password": Notice("ok", "密码已更换，其他地方的登录已失效。"),
+    "decided": Notice("ok", "已认定。"),
+    "undone": Notice("ok", "已撤销，此前有效的重新有效。撤销已记录在经过里。"),
+    "sent-back": Notice("ok", "已退回，等待重新认定。"),
+    "link-confirmed": Notice("ok", "已确认关联。"),
+    "link-rejected": Notice("ok", "已否定关联，这两件不再作为同一事项。"),
+    "handed-on": Notice("ok", "已认定为检举控告，转由授权人员办理。"),
+    "split": Notice("ok", "已拆分，两边之间的关联已改为否定。"),
 }
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from api.workbench.pages import sign_in
+from api.workbench.pages import links, matter, petition, sign_in
 
 router = APIRouter(include_in_schema=False)
-for module in (sign_in,):
+for module in (sign_in, petition, links, matter):
     router.include_router(module.router)

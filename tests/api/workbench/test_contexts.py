@@ -32,6 +32,12 @@ def used(template: str) -> set[str]:
     # Macros are imported without context: only these two bring names along.
     others = [node.template.value for kind in (nodes.Extends, nodes.Include) for node in tree.find_all(kind)]
     names = meta.find_undeclared_variables(tree) - set(environment().globals)
+    # An imported macro is undeclared in the eyes of a block below it.
+    names -= {
+        name if isinstance(name, str) else name[1]
+        for node in tree.find_all(nodes.FromImport)
+        for name in node.names
+    }
     return names.union(*(used(other) for other in others))
 
 

@@ -7,8 +7,13 @@ from fastapi.routing import APIRoute
 
 from api.workbench import routes as workbench
 
+#: The unit of the user of role `unit`.
+UNIT = "urban_management"
+_TEXT = "楼下烧烤店每天营业到凌晨，油烟直接排进楼道，反映多次无人处理。"
+
 _EVERYONE = frozenset({"intake", "reviewer", "admin", "auditor", "unit"})
 _OFFICERS = _EVERYONE - {"auditor", "unit"}
+_RETURNERS = frozenset({"unit", "reviewer", "admin"})
 _REVIEWERS = frozenset({"reviewer", "admin"})
 _OVERSEERS = frozenset({"reviewer", "admin", "auditor"})
 _AUDITORS = frozenset({"auditor", "admin"})
@@ -20,7 +25,18 @@ _MAY = {
     ("GET", "/account"): (_EVERYONE, 200, None),
     ("POST", "/account"): (_EVERYONE, 403, {"current": "wrong"}),
     ("POST", "/sign-out"): (_EVERYONE, 303, {}),
-}
+    # One petition, its links, its matter. What is posted expects what is not so: whoever asks first changes nothing for the next.
+    ("GET", "/petitions/{petition_id}"): (_EVERYONE, 200, None),
+    ("POST", "/petitions/{petition_id}/decide"): (_OFFICERS, 409, {"expected_decision": "999", "kind": "咨询"}),
+    ("POST", "/petitions/{petition_id}/undo"): (_OFFICERS, 409, {"event": "decided-999"}),
+    ("POST", "/petitions/{petition_id}/return"): (_RETURNERS, 409, {"expected_decision": "999", "unit": UNIT, "reason": "不归我们管"}),
+    ("POST", "/petitions/{petition_id}/original"): (_OFFICERS, 200, {}),
+    ("GET", "/petitions/{petition_id}/links/{other_id}"): (_EVERYONE, 200, None),
+    ("POST", "/petitions/{petition_id}/links/{other_id}"): (_OFFICERS, 409, {"expected_verdict": "999", "verdict": "no"}),
+    ("POST", "/petitions/{petition_id}/links/{other_id}/undo"): (_OFFICERS, 409, {"expected_verdict": "999"}),
+    ("GET", "/matters/{matter_id}"): (_EVERYONE, 200, None),
+    ("POST", "/matters/{matter_id}/split"): (_REVIEWERS, 422, {"reason": "不是一回事"}),
+}  # fmt: skip
 #: What needs no session.
 _OPEN = {("GET", "/sign-in"), ("POST", "/sign-in"), ("GET", "/welcome"), ("POST", "/welcome")}
 
@@ -39,8 +55,14 @@ def test_every_page_has_its_line_in_the_matrix():
 
 
 @pytest.fixture
-def ids():
-    return {}
+def ids(http):
+    """Two petitions that everybody may see, on one matter."""
+    one, other = (http.submit(_TEXT) for _ in range(2))
+    for each in (one, other):
+        http.post(f"/v1/petitions/{each}/decisions", {"kind": "申诉求决", "unit": UNIT})
+    body = {"links": [{"id": other, "confirmed": True}]}
+    matter = http.post(f"/v1/petitions/{one}/decisions", body).json()["matter"]["id"]
+    return {"petition_id": one, "other_id": other, "matter_id": matter}
 
 
 def _ask(desk, method, path, form, ids, **options):

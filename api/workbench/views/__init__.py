@@ -1,0 +1,1 @@
+"""Contexts built from what use cases answer: no request, no database, no transaction."""
