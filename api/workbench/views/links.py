@@ -17,7 +17,7 @@ from api.workbench.contexts.links import Difference, Fact, PairPage, Reason, Sid
 from api.workbench.marked import Marked, letter
 from api.workbench.names import Names
 from api.workbench.views.petition import OFFICERS, address, with_queue
-from api.workbench.views.steps import steps_of
+from api.workbench.views.steps import arrived, steps_of
 
 _VERDICTS = {None: "待认定", True: "已确认", False: "已否定"}
 _REASON = re.compile(r"(?P<label>.+) (?P<sign>[+−])(?P<weight>\d+\.\d)")
@@ -116,7 +116,7 @@ def _side(label: str, row: RowMapping, names: Names, queue: str, text: Letter) -
         words.receipt(row["seq"], row["created_at"]),
         row["status"],
         row["channel"],
-        row["received_at"] or row["created_at"],
+        arrived(row),
         names.category_alone(row["category"]),
         row["kind"],
         names.unit(row["unit"]),
@@ -147,6 +147,5 @@ def _reason(line: str) -> Reason:
 
 
 def _between(row: RowMapping, other: RowMapping) -> str:
-    arrived = [each["received_at"] or each["created_at"] for each in (row, other)]
-    days = abs((arrived[0] - arrived[1]).days)
+    days = abs(arrived(row) - arrived(other)).days
     return "同一天" if not days else f"相隔 {days:,} 天"

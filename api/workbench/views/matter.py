@@ -12,7 +12,7 @@ from api.workbench import words
 from api.workbench.contexts.matter import MatterPage, MatterPetition, RejectedPair
 from api.workbench.names import Names
 from api.workbench.views.petition import FIRST, REPEAT, last_day
-from api.workbench.views.steps import matter_steps, other
+from api.workbench.views.steps import arrived, matter_steps, other
 
 
 def matter_page(
@@ -57,7 +57,7 @@ def _petition(row: Mapping[str, Any], names: Names, ticked: Collection[str]) -> 
         words.receipt(row["seq"], row["created_at"]),
         row["title"],
         row["channel"],
-        row["received_at"] or row["created_at"],
+        arrived(row),
         FIRST if row["first"] else REPEAT,
         row["status"],
         names.category_alone(row["category"]),

@@ -33,7 +33,7 @@ from api.workbench.contexts.petition import (
 )
 from api.workbench.marked import letter
 from api.workbench.names import Names
-from api.workbench.views.steps import role_name, steps_of
+from api.workbench.views.steps import arrived, role_name, steps_of
 from classifier.carry import carry_over
 from classifier.dates import CHINA
 from classifier.petition import Kind
@@ -115,7 +115,7 @@ def petition_page(
         receipt=words.receipt(row["seq"], row["created_at"]),
         status=row["status"],
         channel=row["channel"],
-        arrived=row["received_at"] or row["created_at"],
+        arrived=arrived(row),
         district=row["district"],
         people=row["people"],
         letter=text,
@@ -304,8 +304,8 @@ def _link(link: Mapping[str, Any], view: PetitionView, names: Names, queue: str)
         with_queue(f"/petitions/{view.row['id']}/links/{link['id']}", queue),
         words.receipt(head["seq"], head["created_at"]),
         head["title"],
-        head["received_at"] or head["created_at"],
-        head["seq"] < view.row["seq"],
+        arrived(head),
+        (arrived(head), head["seq"]) < (arrived(view.row), view.row["seq"]),
         head["status"],
         names.unit(head["unit"]),
         "" if first is None else FIRST if first else REPEAT,

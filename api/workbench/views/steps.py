@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -22,6 +23,12 @@ _Event = Mapping[str, Any]
 def other(row: RowMapping | Mapping[str, Any]) -> Other:
     """A petition to name, from its `seq`, `created_at` and `id`."""
     return Other(words.receipt(row["seq"], row["created_at"]), f"/petitions/{row['id']}")
+
+
+def arrived(row: RowMapping | Mapping[str, Any]) -> datetime:
+    """When a petition came in, as far as is known."""
+    moment: datetime = row["received_at"] or row["created_at"]
+    return moment
 
 
 def role_name(role: str) -> str:
@@ -94,10 +101,10 @@ def _linked(event: _Event) -> tuple[str, tuple[str, ...]]:
 
 def matter_steps(view: MatterView, names: Names) -> tuple[Step, ...]:
     """What happened on a matter, in order: petitions as they came, assignments, returns, petitions joined and parted."""
-    arrived = (
+    came = (
         Step(
             "来件",
-            row["received_at"] or row["created_at"],
+            arrived(row),
             "",
             "",
             (row["channel"],) if row["channel"] else (),
@@ -107,7 +114,7 @@ def matter_steps(view: MatterView, names: Names) -> tuple[Step, ...]:
         )
         for row in view.whole["items"]
     )
-    steps = [*arrived, *_assigned(view, names), *_sent_back(view, names), *_moved(view)]
+    steps = [*came, *_assigned(view, names), *_sent_back(view, names), *_moved(view)]
     return tuple(sorted(steps, key=lambda step: step.at))
 
 

@@ -47,9 +47,7 @@ def _figures(answer):
 
 def _steps(answer):
     timeline = re.search(r'<ol class="timeline">(.*?)</ol>', answer.text, re.S).group(1)
-    return [
-        re.sub(r"<[^>]*>|\s", "", step) for step in re.findall(r"<li[^>]*>(.*?)</li>", timeline, re.S)
-    ]
+    return [re.sub(r"<[^>]*>|\s", "", step) for step in re.findall(r"<li[^>]*>(.*?)</li>", timeline, re.S)]
 
 
 def test_figures_and_petitions_are_those_the_reader_may_see(desk, four, matter):

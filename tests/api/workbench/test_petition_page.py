@@ -58,7 +58,14 @@ def test_the_page_shows_text_suggestion_and_what_is_decided(desk, http, petition
     assert first["path"] in page.text
     assert re.search(r"\d{8}-\d{6}", page.text)
     said = _said(page)
-    for word in ("未认定", "采纳建议", "2026-03-04", "来信", "模型建议", shown["suggestion"]["units"][0]["grounds"][0]):
+    for word in (
+        "未认定",
+        "采纳建议",
+        "2026-03-04",
+        "来信",
+        "模型建议",
+        shown["suggestion"]["units"][0]["grounds"][0],
+    ):
         assert word in said, word
     marked = re.findall(r"<mark>(.*?)</mark>", page.text)
     assert sorted(marked) == sorted(span["text"] for span in first["evidence"])
@@ -202,7 +209,9 @@ def test_taking_back_asks_first_and_happens_once(desk, http, petition):
     assert re.search(r"<summary data-key=\"u\">撤销认定", page.text)
     form = _hidden(page, "/undo")
     answers = [someone.post(f"/petitions/{petition}/undo", form | {"reason": "看错了"}) for _ in range(2)]
-    assert [answer.headers.get("location") for answer in answers] == [f"/petitions/{petition}?done=undone"] * 2
+    assert [answer.headers.get("location") for answer in answers] == [
+        f"/petitions/{petition}?done=undone"
+    ] * 2
     assert _held(http, petition)["decision_id"] == held, "the one before holds again, and was not taken back"
     page = someone.get(f"/petitions/{petition}")
     undone = re.findall(r'<li class="undone">(.*?)</li>', page.text, re.S)
@@ -266,16 +275,21 @@ def test_the_original_is_asked_for_and_that_is_on_record(desk, http, letter, ser
     answer = someone.post(f"/petitions/{petition}/original")
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-store"
-    for word in ("记录在案", "11010519491231002X", "13971234567", "欧阳雪梅", "柏垭村槐树坡九组十七号", "信访人"):
+    for word in (
+        "记录在案",
+        "11010519491231002X",
+        "13971234567",
+        "欧阳雪梅",
+        "柏垭村槐树坡九组十七号",
+        "信访人",
+    ):
         assert word in answer.text, word
     assert "代理人" not in answer.text
     assert someone.get(f"/petitions/{petition}/original").status_code == 405
     assert _events(service, Action.OPENED_ORIGINAL) == [("user-intake", petition)]
 
 
-def test_an_accusation_is_for_who_may_and_its_readers_are_on_record_once_a_day(
-    desk, http, petition, service
-):
+def test_an_accusation_is_for_who_may_and_its_readers_are_on_record_once_a_day(desk, http, petition, service):
     http.post(f"/v1/petitions/{petition}/decisions", {"kind": "检举控告", "unit": UNIT})
     for role, status in (("intake", 404), ("unit", 404), ("reviewer", 200), ("auditor", 200)):
         for _ in range(2):
@@ -337,7 +351,15 @@ def test_links_and_matter_stand_beside_the_petition(desk, http, petition):
     said = _said(page)
     assert f'href="/matters/{matter["id"]}"' in page.text
     # 60 days from 4 March 2026: the last day, not the midnight that ends it.
-    for word in ("2 件", "已确认", "2026-05-03", "已过期限", "《信访工作条例》第三十四条", "初信初访", "早于本件"):
+    for word in (
+        "2 件",
+        "已确认",
+        "2026-05-03",
+        "已过期限",
+        "《信访工作条例》第三十四条",
+        "初信初访",
+        "早于本件",
+    ):
         assert word in said, word
 
 
