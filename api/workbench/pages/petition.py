@@ -16,7 +16,8 @@ from api.store.firewall import Accusations, Viewer
 from api.viewing import PetitionView, view_petition
 from api.workbench import render
 from api.workbench.names import Names, names_of
-from api.workbench.views.petition import Place, Said, Typed, address, original_page, petition_page
+from api.workbench.views.deciding import Said, Typed
+from api.workbench.views.petition import Place, address, original_page, petition_page
 from api.workbench.views.steps import other
 from classifier.errors import ConflictError, InputError, NotFoundError
 from classifier.petition import Kind

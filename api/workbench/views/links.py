@@ -16,13 +16,14 @@ from api.workbench.contexts.letter import Letter
 from api.workbench.contexts.links import Difference, Fact, PairPage, Reason, Side
 from api.workbench.marked import Marked, letter
 from api.workbench.names import Names
-from api.workbench.views.petition import OFFICERS, address, with_queue
+from api.workbench.views.deciding import OFFICERS
+from api.workbench.views.petition import address, with_queue
 from api.workbench.views.steps import arrived, steps_of
 
 _VERDICTS = {None: "待认定", True: "已确认", False: "已否定"}
 _REASON = re.compile(r"(?P<label>.+) (?P<sign>[+−])(?P<weight>\d+\.\d)")
-# Of a reason's share of the log odds: from 2 on it alone makes the odds sevenfold, from 1 on nearly threefold.
-_STRONG, _FAIR = 2.0, 1.0
+# Of a reason's share of the log odds: from 1 on it alone makes the odds nearly threefold, from 0.4 on half as great again.
+_STRONG, _FAIR = 1.0, 0.4
 
 
 def pair_page(

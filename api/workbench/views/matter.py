@@ -11,7 +11,8 @@ from api.viewing import MatterView
 from api.workbench import words
 from api.workbench.contexts.matter import MatterPage, MatterPetition, RejectedPair
 from api.workbench.names import Names
-from api.workbench.views.petition import FIRST, REPEAT, last_day
+from api.workbench.views.deciding import last_day
+from api.workbench.views.petition import FIRST, REPEAT
 from api.workbench.views.steps import arrived, matter_steps, other
 
 

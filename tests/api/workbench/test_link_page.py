@@ -78,7 +78,7 @@ def test_what_differs_is_said_from_where_one_stands(desk, http, service):
     one = http.submit("锦绣花园门口的公交站牌坏了半年，候车很不安全。")
     other = http.submit("路灯坏了三个月没有人修，晚上走路看不见。")
     evidence = {"passages": [], "terms": [], "keys": [], "similarity": 0.5}
-    said = {"facts": ["道路：柳坪"], "contradictions": ["小区：翠湖／锦绣"], "reasons": ["名称不同 −1.4", "用词相近 +2.6"]}  # fmt: skip
+    said = {"facts": ["道路：柳坪"], "contradictions": ["小区：翠湖／锦绣"], "reasons": ["名称不同 −0.5", "用词相近 +2.6"]}  # fmt: skip
     with service.store.write() as connection:
         connection.execute(
             insert(links).values(
