@@ -157,6 +157,8 @@ def page_for(*roles: Role) -> Callable[[ServiceDep, Session], Clerk]:
 _OFFICERS = (Role.INTAKE, Role.REVIEWER, Role.ADMIN)
 _REVIEWERS = (Role.REVIEWER, Role.ADMIN)
 _OVERSEERS = (Role.REVIEWER, Role.ADMIN, Role.AUDITOR)
+#: Who may send a petition back: a unit what it was given itself.
+_RETURNERS = (Role.UNIT, Role.REVIEWER, Role.ADMIN)
 #: Who sees every petition may see counts of all of them.
 _AUDITORS = (Role.ADMIN, Role.AUDITOR)
 
@@ -172,6 +174,7 @@ Admin = Annotated[Viewer, Depends(allowed(Role.ADMIN))]
 AnyClerk = Annotated[Clerk, Depends(page_for(*Role))]
 OfficerClerk = Annotated[Clerk, Depends(page_for(*_OFFICERS))]
 ReviewerClerk = Annotated[Clerk, Depends(page_for(*_REVIEWERS))]
+ReturnerClerk = Annotated[Clerk, Depends(page_for(*_RETURNERS))]
 OverseerClerk = Annotated[Clerk, Depends(page_for(*_OVERSEERS))]
 AuditorClerk = Annotated[Clerk, Depends(page_for(*_AUDITORS))]
 AdminClerk = Annotated[Clerk, Depends(page_for(Role.ADMIN))]

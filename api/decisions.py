@@ -29,7 +29,7 @@ from api.store.labels import (
     settle,
     suggest_again,
 )
-from api.store.matters import rearrange, verdict_on, verdicts_on
+from api.store.matters import lock, rearrange, verdict_on, verdicts_on
 from api.store.petitions import (
     RETURNED,
     Filters,
@@ -47,16 +47,20 @@ from api.store.users import role_of
 from classifier.errors import ConflictError, ForbiddenError, InputError, UnknownCodeError
 from classifier.petition import KIND_ALIASES
 
-#: Who may record that a unit sent a petition back, and take that back.
+#: Who may take back that a unit sent a petition back.
 MAY_RETURN = (Role.REVIEWER, Role.ADMIN)
 
 
 @dataclass(frozen=True, slots=True)
 class LinkVerdict:
-    """Whether the petition with this id is linked as suggested."""
+    """Whether the petition with this id is linked as suggested.
+
+    `expected`: the number of the verdict on the pair that the officer saw in force, 0 for none, None when it does not matter.
+    """
 
     id: str
     confirmed: bool
+    expected: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ class Choice:
 def decide(service: Service, petition_id: str, choice: Choice, viewer: Viewer) -> dict[str, Any]:
     """Record a decision; returns the petition as it stands now. What was not decided this time keeps its value.
 
-    Raises NotFoundError, UnknownCodeError, ConflictError when another decision than expected is in force, InputError when nothing
+    Raises NotFoundError, UnknownCodeError, ConflictError when another decision or verdict than expected is in force, InputError when nothing
     was decided, the joint units do not fit the lead, or a unit sent it back and none is decided now.
     """
     if not (choice.category or choice.kind or choice.unit or choice.links or choice.joint_units is not None):
@@ -97,6 +101,8 @@ def decide(service: Service, petition_id: str, choice: Choice, viewer: Viewer) -
             settle(connection, petition_id)
         for verdict in choice.links:
             get_petition(connection, verdict.id, viewer)
+            if verdict.expected is not None:
+                _check_verdict(connection, petition_id, verdict.id, verdict.expected)
             number = add_link_decision(
                 connection, petition_id, verdict.id, verdict.confirmed, reason, viewer.user_id
             )
@@ -125,11 +131,13 @@ def undo(
     link: str = "",
     reason: str = "",
     expected: int | None = None,
+    event: str = "",
 ) -> dict[str, Any]:
     """Take back the latest decision or return on a petition or, with `link`, the latest verdict on its link to that petition.
 
     What held before holds again: the decision before, else the suggestion; matters follow. The undo is an event of its own, nothing
-    is erased. Raises NotFoundError, ConflictError as `decide`, InputError when there is nothing to take back, ForbiddenError for a
+    is erased. `event` is what the officer saw and means to take back, as the history names it (decided-12): asked for twice it is taken back
+    once. Raises NotFoundError, ConflictError as `decide` and when something else would be taken back than `event`, InputError when there is nothing to take back, ForbiddenError for a
     return where the user may not record one.
     """
     with service.store.write() as connection:
@@ -138,17 +146,19 @@ def undo(
         why = without_identity(service, connection, reason, about, viewer)
         if link:
             get_petition(connection, link, viewer)
-            _undo_verdict(connection, petition_id, link, viewer, why)
+            _undo_verdict(connection, petition_id, link, viewer, why, event)
         else:
-            _undo_decision(connection, petition_id, viewer, why)
+            _undo_decision(connection, petition_id, viewer, why, event)
         record(connection, Action.UNDONE, viewer.user_id, petition_id, **({"other": link} if link else {}))
         return _whole(service, connection, petition_id, viewer, _UNFILTERED)
 
 
 def _undo_verdict(
-    connection: Connection, petition_id: str, other_id: str, viewer: Viewer, reason: str
+    connection: Connection, petition_id: str, other_id: str, viewer: Viewer, reason: str, event: str
 ) -> None:
+    lock(connection)
     found = verdict_on(connection, petition_id, other_id)
+    _check_event(event, f"linked-{found[0]}" if found else "")
     if found is None:
         raise InputError("这两件的关联没有可以撤销的认定。")
     number, of_split = found
@@ -159,11 +169,30 @@ def _undo_verdict(
     rearrange(connection, {petition_id, other_id}, viewer.user_id, link_decision_id=number)
 
 
-def _undo_decision(connection: Connection, petition_id: str, viewer: Viewer, reason: str) -> None:
+def _check_verdict(connection: Connection, petition_id: str, other_id: str, expected: int) -> None:
+    """Raises ConflictError. Until this transaction ends nobody else gives a verdict, from the other end neither."""
+    lock(connection)
+    found = verdict_on(connection, petition_id, other_id)
+    if expected != (found[0] if found else 0):
+        raise ConflictError("这条关联的认定刚有变化。请看过现在的认定后再提交。")
+
+
+def _check_event(event: str, latest: str) -> None:
+    if event and event != latest:
+        raise ConflictError(
+            "刚有变化，没有撤销：要撤销的那一步已经不是最近的一步。请看过现在的经过后再撤销。"
+        )
+
+
+def _undo_decision(connection: Connection, petition_id: str, viewer: Viewer, reason: str, event: str) -> None:
     decision = decision_in_force(connection, petition_id)
+    sent_back = return_of(connection, decision["id"]) if decision else None
+    if decision:
+        _check_event(event, f"decided-{decision['id']}" if sent_back is None else f"returned-{sent_back}")
+    else:
+        _check_event(event, "")
     if decision is None:
         raise InputError("没有可以撤销的认定。")
-    sent_back = return_of(connection, decision["id"])
     if sent_back is None:
         take_back(connection, petition_id, decisions, decision["id"], viewer.user_id, reason)
     elif role_of(connection, viewer.user_id) in MAY_RETURN:
@@ -247,12 +276,14 @@ def send_back(
     """A unit returns an assignment (Art. 23: within 5 working days, with reasons): a label for the next model, not a failure.
 
     A later one is recorded, too, and marked: the regulation sets the time limit, but does not say that what is said after it is
-    void, and that the unit was the wrong one stays true. Raises NotFoundError, UnknownCodeError, ConflictError as `decide`, InputError
-    without a reason or when the unit was not assigned the petition, or has sent it back already.
+    void, and that the unit was the wrong one stays true. A user of a unit sends back for this unit only. Raises NotFoundError,
+    UnknownCodeError, ConflictError as `decide`, ForbiddenError for another's unit, InputError without a reason or when the unit was not assigned the petition, or has sent it back already.
     """
     if not reason.strip():
         raise InputError("退回必须写明理由（条例第二十三条）。")
     holder = unit_id(service, unit)
+    if viewer.unit is not None and viewer.unit != holder:
+        raise ForbiddenError("只能退回由本单位主办的信访件。")
     with service.store.write() as connection:
         row = _turn(service, connection, petition_id, viewer, expected)
         decision = decision_in_force(connection, petition_id)

@@ -96,18 +96,26 @@ def standing_of(
 
     None, too, when it is the only one there that `viewer` may see: that there are others is not for them to know.
     """
+    found = members_and_standing(connection, settings, petition_id, viewer)
+    return found[1] if found else None
+
+
+def members_and_standing(
+    connection: Connection, settings: Settings, petition_id: str, viewer: Viewer
+) -> tuple[list[dict[str, Any]], dict[str, Any]] | None:
+    """The same with the matter's petitions, first come first, each saying whether it is its petitioner's `first`."""
     number = matter_of(connection, petition_id)
     if number is None:
         return None
     rows, figures = _standing(connection, settings, number, viewer)
     first = [row["first"] for row in rows if row["id"] == petition_id]
-    return figures | {"first": first[0]} if first and len(rows) > 1 else None
+    return (rows, figures | {"first": first[0]}) if first and len(rows) > 1 else None
 
 
 def get_matter(service: Service, matter_id: str, viewer: Viewer) -> dict[str, Any]:
     """A matter with its petitions, its history and its figures, as far as `viewer` may see them. Raises NotFoundError."""
     with service.store.read() as connection:
-        return _whole(service, connection, matter_id, viewer)
+        return whole_matter(connection, service.settings, matter_id, viewer)
 
 
 def split_matter(
@@ -132,11 +140,14 @@ def split_matter(
         why = without_identity(service, connection, reason, sorted(members), viewer)
         split(connection, matter_id, chosen, why, viewer.user_id)
         record(connection, Action.SPLIT, viewer.user_id, matter=matter_id, petitions=sorted(chosen))
-        return _whole(service, connection, matter_id, viewer)
+        return whole_matter(connection, service.settings, matter_id, viewer)
 
 
-def _whole(service: Service, connection: Connection, matter_id: str, viewer: Viewer) -> dict[str, Any]:
-    rows, figures = _standing(connection, service.settings, matter_id, viewer)
+def whole_matter(
+    connection: Connection, settings: Settings, matter_id: str, viewer: Viewer
+) -> dict[str, Any]:
+    """A matter within a transaction of the caller's. Raises NotFoundError."""
+    rows, figures = _standing(connection, settings, matter_id, viewer)
     events = events_of(connection, matter_id, viewer)
     if len(rows) < 2:
         # Nothing but history is left of it; or else the others are hidden from this viewer, and with them that it is one.
@@ -181,5 +192,8 @@ def _event(row: RowMapping, with_reason: bool) -> dict[str, Any]:
         "cause": "link" if row["split_id"] is None else "split",
         "reason": (row["reason"] or "") if with_reason else "",
         "user_id": row["user_id"],
+        "user": row["user"],
+        # What made it, together with other moves of the same.
+        "move": row["link_decision_id"] if row["split_id"] is None else row["split_id"],
         "created_at": row["created_at"],
     }

@@ -95,6 +95,19 @@ def record(
     connection.execute(insert(audit).values(**row, digest=_digest(before, row)))
 
 
+def is_recorded(
+    connection: Connection, action: Action, user_id: str, petition_id: str, since: datetime
+) -> bool:
+    """Whether a user did this with a petition at `since` or later."""
+    query = select(audit.c.number).where(
+        audit.c.petition_id == petition_id,
+        audit.c.user_id == user_id,
+        audit.c.action == action.value,
+        audit.c.created_at >= since.astimezone(UTC),
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def _digest(before: str, row: dict[str, Any]) -> str:
     content = [
         before,

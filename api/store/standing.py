@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Table, func, select
 
 from api.store.firewall import Viewer, visible
 from api.store.petitions import RETURNED
@@ -16,6 +16,8 @@ from api.store.tables import (
     matter_splits,
     petitioner_keys,
     petitions,
+    returns,
+    users,
 )
 from api.store.undos import stands
 from classifier.links.matters import petitioners_of
@@ -86,7 +88,8 @@ def events_of(connection: Connection, matter_id: str, viewer: Viewer) -> Sequenc
     """Every move on a matter with its cause, oldest first."""
     return (
         connection.execute(
-            select(matter_events, matter_splits.c.reason)
+            select(matter_events, matter_splits.c.reason, users.c.name.label("user"))
+            .join(users, users.c.id == matter_events.c.user_id)
             .join(petitions, petitions.c.id == matter_events.c.petition_id)
             .outerjoin(matter_splits, matter_splits.c.id == matter_events.c.split_id)
             .where(matter_events.c.matter_id == matter_id, visible(viewer))
@@ -95,3 +98,34 @@ def events_of(connection: Connection, matter_id: str, viewer: Viewer) -> Sequenc
         .mappings()
         .all()
     )
+
+
+def assignments_of(connection: Connection, matter_id: str, viewer: Viewer) -> Sequence[RowMapping]:
+    """Every decision on a petition of the matter that names a unit, oldest first, those taken back too (`undone`)."""
+    return _steps(connection, decisions, matter_id, viewer)
+
+
+def returns_on(connection: Connection, matter_id: str, viewer: Viewer) -> Sequence[RowMapping]:
+    """Every return of a petition of the matter, oldest first, those taken back too (`undone`)."""
+    return _steps(connection, returns, matter_id, viewer)
+
+
+def _steps(connection: Connection, of: Table, matter_id: str, viewer: Viewer) -> Sequence[RowMapping]:
+    query = (
+        select(
+            of.c.id,
+            of.c.petition_id,
+            of.c.unit,
+            of.c.reason,
+            of.c.role,
+            of.c.created_at,
+            users.c.name.label("user"),
+            (~stands(of)).label("undone"),
+        )
+        .join(users, users.c.id == of.c.user_id)
+        .join(petitions, petitions.c.id == of.c.petition_id)
+        .join(matter_members, matter_members.c.petition_id == of.c.petition_id)
+        .where(matter_members.c.matter_id == matter_id, of.c.unit != "", visible(viewer))
+        .order_by(of.c.id)
+    )
+    return connection.execute(query).mappings().all()

@@ -52,6 +52,13 @@ NOTICES: dict[str, Notice] = {
     "import-columns": Notice("ok", "已按新的列重新读取，请看下面的前几行。"),
     "import-cancelled": Notice("ok", "已要求取消，已经存入的信访件都在。"),
     "import-deleted": Notice("ok", "文件已删除。"),
+    "decided": Notice("ok", "已认定。"),
+    "undone": Notice("ok", "已撤销，此前有效的重新有效。撤销已记录在经过里。"),
+    "sent-back": Notice("ok", "已退回，等待重新认定。"),
+    "link-confirmed": Notice("ok", "已确认关联。"),
+    "link-rejected": Notice("ok", "已否定关联，这两件不再作为同一事项。"),
+    "handed-on": Notice("ok", "已认定为检举控告，转由授权人员办理。"),
+    "split": Notice("ok", "已拆分，两边之间的关联已改为否定。"),
 }
 
 

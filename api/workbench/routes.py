@@ -4,8 +4,34 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from api.workbench.pages import help, imports, look_up, models, overview, queue, register, search, sign_in
+from api.workbench.pages import (
+    help,
+    imports,
+    links,
+    look_up,
+    matter,
+    models,
+    overview,
+    petition,
+    queue,
+    register,
+    search,
+    sign_in,
+)
 
 router = APIRouter(include_in_schema=False)
-for module in (sign_in, look_up, register, queue, search, imports, overview, models, help):
+for module in (
+    sign_in,
+    look_up,
+    register,
+    queue,
+    search,
+    links,
+    petition,
+    matter,
+    imports,
+    overview,
+    models,
+    help,
+):
     router.include_router(module.router)

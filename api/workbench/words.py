@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from api.store.audit import Action
 from classifier.dates import CHINA
-from classifier.petition import LINK_NAMES
+from classifier.petition import LINK_NAMES, LinkKind
 
 #: What each action of the audit trail is called.
 ACTIONS: Mapping[Action, str] = {
@@ -35,6 +35,22 @@ ACTIONS: Mapping[Action, str] = {
 
 #: By the value that a link's kind has in answers.
 LINKS: Mapping[str, str] = {kind.value: name for kind, name in LINK_NAMES.items()}
+LINK_MEANINGS: Mapping[str, str] = {
+    LinkKind.DUPLICATE_TEXT.value: "同一篇文字再次来件，不论渠道",
+    LinkKind.REPEAT_PETITION.value: "同一信访人反映同一事项",
+    LinkKind.SHARED_MATTER.value: "不同信访人反映同一事项",
+}
+#: The identity keys that two petitions may have in common (classifier/identity.py).
+KEYS: Mapping[str, str] = {
+    "id_number": "身份证号",
+    "phone": "电话",
+    "name_address": "姓名和住址",
+    "account": "平台账号",
+    "agent_id_number": "代理人的身份证号",
+    "agent_phone": "代理人的电话",
+    "agent_address": "代理人的姓名和住址",
+    "agent_account": "代理人的平台账号",
+}
 
 
 def day(moment: datetime | date | None) -> str:

@@ -23,7 +23,11 @@ _MODULES = [
 def _pages(of: type[Page] = Page) -> list[type[Page]]:
     found = [page for below in of.__subclasses__() for page in (below, *_pages(below))]
     # A dataclass with slots is made anew: what it was made of is a subclass, too.
-    return [page for page in found if getattr(importlib.import_module(page.__module__), page.__name__, None) is page]
+    return [
+        page
+        for page in found
+        if getattr(importlib.import_module(page.__module__), page.__name__, None) is page
+    ]
 
 
 def used(template: str) -> set[str]:

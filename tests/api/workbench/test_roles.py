@@ -11,8 +11,13 @@ from api import import_run, imports
 from api.workbench import routes as workbench
 from classifier.registry import Registry
 
+#: The unit of the user of role `unit`.
+UNIT = "urban_management"
+_TEXT = "楼下烧烤店每天营业到凌晨，油烟直接排进楼道，反映多次无人处理。"
+
 _EVERYONE = frozenset({"intake", "reviewer", "admin", "auditor", "unit"})
 _OFFICERS = _EVERYONE - {"auditor", "unit"}
+_RETURNERS = frozenset({"unit", "reviewer", "admin"})
 _REVIEWERS = frozenset({"reviewer", "admin"})
 _OVERSEERS = frozenset({"reviewer", "admin", "auditor"})
 _AUDITORS = frozenset({"auditor", "admin"})
@@ -72,7 +77,18 @@ _MAY = {
     ("GET", "/queue/accepted"): (_OFFICERS, 404, None),
     ("GET", "/petitions"): (_EVERYONE, 200, None),
     ("GET", "/petitions.xlsx"): (_EVERYONE, 200, None),
-}
+    # One petition, its links, its matter. What is posted expects what is not so: whoever asks first changes nothing for the next.
+    ("GET", "/petitions/{petition_id}"): (_EVERYONE, 200, None),
+    ("POST", "/petitions/{petition_id}/decide"): (_OFFICERS, 409, {"expected_decision": "999", "kind": "咨询"}),
+    ("POST", "/petitions/{petition_id}/undo"): (_OFFICERS, 409, {"event": "decided-999"}),
+    ("POST", "/petitions/{petition_id}/return"): (_RETURNERS, 409, {"expected_decision": "999", "unit": UNIT, "reason": "不归我们管"}),
+    ("POST", "/petitions/{petition_id}/original"): (_OFFICERS, 200, {}),
+    ("GET", "/petitions/{petition_id}/links/{other_id}"): (_EVERYONE, 200, None),
+    ("POST", "/petitions/{petition_id}/links/{other_id}"): (_OFFICERS, 409, {"expected_verdict": "999", "verdict": "no"}),
+    ("POST", "/petitions/{petition_id}/links/{other_id}/undo"): (_OFFICERS, 409, {"expected_verdict": "999"}),
+    ("GET", "/matters/{matter_id}"): (_EVERYONE, 200, None),
+    ("POST", "/matters/{matter_id}/split"): (_REVIEWERS, 422, {"reason": "不是一回事"}),
+}  # fmt: skip
 #: What needs no session.
 _OPEN = {("GET", "/sign-in"), ("POST", "/sign-in"), ("GET", "/welcome"), ("POST", "/welcome")}
 
@@ -100,12 +116,20 @@ def waiting_import(service, desk, monkeypatch):
 
 @pytest.fixture
 def ids(http, settings, monkeypatch, waiting_import):
+    """Two petitions that everybody may see, on one matter, and what else addresses name."""
     # A registry of its own, and nothing is trained: a retraining ends as it begins.
     own = shutil.copytree(settings.models, settings.data_dir / "models")
     monkeypatch.setattr(settings, "models", own)
     monkeypatch.setattr("api.retrain._spawn", lambda settings, run, descriptor: None)
+    one, other = (http.submit(_TEXT) for _ in range(2))
+    for each in (one, other):
+        http.post(f"/v1/petitions/{each}/decisions", {"kind": "申诉求决", "unit": UNIT})
+    body = {"links": [{"id": other, "confirmed": True}]}
+    matter = http.post(f"/v1/petitions/{one}/decisions", body).json()["matter"]["id"]
     return {
-        "petition_id": http.submit("楼下烧烤店油烟直接排进楼道，反映多次无人处理"),
+        "petition_id": one,
+        "other_id": other,
+        "matter_id": matter,
         "version": Registry(own).active_version(),
         "import_id": waiting_import,
         "what": "repeats",

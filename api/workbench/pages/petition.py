@@ -1,0 +1,213 @@
+"""One petition: read, decide, take back, send back, and the original for who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from api.access import AnyClerk, Clerk, OfficerClerk, ReturnerClerk, ServiceDep
+from api.decisions import Choice, decide, get_one, get_original, send_back, undo
+from api.service import Service
+from api.store.firewall import Accusations, Viewer
+from api.viewing import PetitionView, view_petition
+from api.workbench import render
+from api.workbench.names import Names, names_of
+from api.workbench.views.deciding import Said, Typed
+from api.workbench.views.petition import Place, address, original_page, petition_page
+from api.workbench.views.steps import other
+from classifier.errors import ConflictError, InputError, NotFoundError
+from classifier.petition import Kind
+
+router = APIRouter()
+
+#: Who stands before and after a petition in the queue that a query describes.
+Neighbours = Callable[[Service, Viewer, str, str], tuple[str | None, str | None]]
+
+
+def _alone(service: Service, viewer: Viewer, query: str, petition_id: str) -> tuple[str | None, str | None]:
+    """Opened from nowhere, a petition has no neighbours."""
+    return None, None
+
+
+neighbours: Neighbours = _alone
+
+_Code = Annotated[str, Form(max_length=80)]
+_Typed = Annotated[str | None, Form(max_length=200)]
+_Why = Annotated[str, Form(max_length=2_000)]
+_From = Annotated[str, Form(alias="from", max_length=2_000)]
+_Seen = Annotated[int, Form(ge=0)]
+
+
+@router.get("/petitions/{petition_id}")
+def get_petition(
+    petition_id: str,
+    request: Request,
+    service: ServiceDep,
+    clerk: AnyClerk,
+    evidence: Annotated[int, Query(ge=0, le=99)] = 1,
+    queue: Annotated[str, Query(alias="from", max_length=2_000)] = "",
+    after: Annotated[str, Query(max_length=32)] = "",
+) -> Response:
+    """`after` is the petition that was just decided, when this one came up by itself."""
+    view = view_petition(service, petition_id, clerk.viewer, after)
+    place = _place(service, clerk, queue, petition_id)
+    if after in view.heads:
+        just = other(view.heads[after])
+        place = replace(place, just=replace(just, href=address(after, queue)))
+    return render.page(request, clerk, petition_page(view, names_of(service), clerk, evidence, place, Said()))
+
+
+@router.post("/petitions/{petition_id}/decide")
+def post_decision(
+    petition_id: str,
+    request: Request,
+    service: ServiceDep,
+    clerk: OfficerClerk,
+    expected_decision: _Seen,
+    category: _Code = "",
+    category_typed: _Typed = None,
+    kind: _Code = "",
+    unit: _Code = "",
+    unit_typed: _Typed = None,
+    joint: Annotated[list[str] | None, Form(max_length=50)] = None,
+    joint_add: _Code = "",
+    joint_add_typed: _Typed = None,
+    with_joint: _Code = "",
+    reason: _Why = "",
+    queue: _From = "",
+) -> Response:
+    """`with_joint` says that the form had joint units to tick: without it they stay as they are."""
+    names = names_of(service)
+    typed = Typed(
+        category, category_typed, kind, unit, unit_typed, tuple(joint or ()), joint_add_typed or "", reason
+    )
+    place = _place(service, clerk, queue, petition_id)
+    choice = None
+    try:
+        choice = _choice(names, typed, joint_add, bool(with_joint), expected_decision)
+        whole = decide(service, petition_id, choice, clerk.viewer)
+    except (ConflictError, InputError) as problem:
+        view = view_petition(service, petition_id, clerk.viewer)
+        if isinstance(problem, ConflictError) and choice is not None and _is_done(view, choice, clerk):
+            return _onward(petition_id, place, "decided")
+        said = Said(str(problem), isinstance(problem, ConflictError), typed)
+        return _again(request, clerk, view, names, place, said)
+    is_secret = whole["kind"] == Kind.ACCUSATION.value and clerk.viewer.accusations is not Accusations.ALL
+    if is_secret and not _is_there(service, petition_id, clerk.viewer):
+        return RedirectResponse("/queue?done=handed-on", 303)
+    return _onward(petition_id, place, "decided")
+
+
+@router.post("/petitions/{petition_id}/undo")
+def post_undo(
+    petition_id: str,
+    request: Request,
+    service: ServiceDep,
+    clerk: OfficerClerk,
+    event: Annotated[str, Form(min_length=1, max_length=40)],
+    reason: _Why = "",
+    queue: _From = "",
+) -> Response:
+    try:
+        undo(service, petition_id, clerk.viewer, reason=reason, event=event)
+    except (ConflictError, InputError) as problem:
+        view = view_petition(service, petition_id, clerk.viewer)
+        mine = {each.get("undoes") for each in view.events if each["user"] == clerk.user.name}
+        if event not in mine:  # asked for twice is taken back once
+            said = Said(str(problem), isinstance(problem, ConflictError))
+            place = _place(service, clerk, queue, petition_id)
+            return _again(request, clerk, view, names_of(service), place, said)
+    return RedirectResponse(address(petition_id, queue, done="undone"), 303)
+
+
+@router.post("/petitions/{petition_id}/return")
+def post_return(
+    petition_id: str,
+    request: Request,
+    service: ServiceDep,
+    clerk: ReturnerClerk,
+    expected_decision: _Seen,
+    unit: _Code = "",
+    reason: _Why = "",
+    queue: _From = "",
+) -> Response:
+    try:
+        send_back(service, petition_id, unit, reason, clerk.viewer, expected_decision)
+    except (ConflictError, InputError) as problem:
+        view = view_petition(service, petition_id, clerk.viewer)
+        if not (view.sent_back and view.sent_back["user"] == clerk.user.name):
+            said = Said(str(problem), isinstance(problem, ConflictError), return_reason=reason)
+            place = _place(service, clerk, queue, petition_id)
+            return _again(request, clerk, view, names_of(service), place, said)
+    return RedirectResponse(address(petition_id, queue, done="sent-back"), 303)
+
+
+@router.post("/petitions/{petition_id}/original")
+def post_original(
+    petition_id: str, request: Request, service: ServiceDep, clerk: OfficerClerk, queue: _From = ""
+) -> Response:
+    """No address shows it: it is asked for each time, and each time is on record."""
+    whole = get_original(service, petition_id, clerk.viewer)
+    row = view_petition(service, petition_id, clerk.viewer).row
+    return render.page(request, clerk, original_page(row, whole, queue))
+
+
+def _place(service: Service, clerk: Clerk, queue: str, petition_id: str) -> Place:
+    if not queue:
+        return Place()
+    previous, following = neighbours(service, clerk.viewer, queue, petition_id)
+    return Place(queue, previous or "", following or "")
+
+
+def _choice(names: Names, typed: Typed, joint_add: str, with_joint: bool, expected: int) -> Choice:
+    """Raises UnknownCodeError for what was typed and stands for nothing."""
+    added = names.unit_of(joint_add, typed.joint_typed)
+    joint = (*typed.joint, *([added] if added else ()))
+    whole = Choice(
+        category=names.category_of(typed.category, typed.category_typed),
+        kind=typed.kind,
+        unit=names.unit_of(typed.unit, typed.unit_typed),
+        reason=typed.reason,
+        expected=expected,
+    )
+    # Joint units alone are decided where there are any or were: an empty form decides nothing.
+    names_something = whole.category or whole.kind or whole.unit or joint
+    return replace(whole, joint_units=joint) if with_joint and names_something else whole
+
+
+def _is_done(view: PetitionView, choice: Choice, clerk: Clerk) -> bool:
+    """Whether what holds now is this very choice of this very user: the form was sent twice."""
+    held = view.decided
+    if held is None or view.sent_back or held["user"] != clerk.user.name:
+        return False
+    chosen = {"category": choice.category, "kind": choice.kind, "unit": choice.unit}
+    same_joint = choice.joint_units is None or set(choice.joint_units) == set(held["joint_units"])
+    same = all(held[name] == value for name, value in chosen.items() if value)
+    return same and same_joint and bool(held["reason"]) == bool(choice.reason.strip())
+
+
+def _is_there(service: Service, petition_id: str, viewer: Viewer) -> bool:
+    try:
+        get_one(service, petition_id, viewer)
+    except NotFoundError:
+        return False
+    return True
+
+
+def _onward(petition_id: str, place: Place, done: str) -> Response:
+    """To the next one of the queue, from where the one just decided is a key away; else back to it."""
+    if place.following:
+        return RedirectResponse(address(place.following, place.queue, after=petition_id, done=done), 303)
+    return RedirectResponse(address(petition_id, place.queue, done=done), 303)
+
+
+def _again(
+    request: Request, clerk: Clerk, view: PetitionView, names: Names, place: Place, said: Said
+) -> Response:
+    """The page as the petition is now, with what was typed."""
+    status = 409 if said.conflict else 422
+    return render.page(request, clerk, petition_page(view, names, clerk, 1, place, said), status)
