@@ -120,7 +120,7 @@ def intervals(name: str, summary: str, rows: Sequence[Interval]) -> Markup:
     """Shares as dots on their 95 % intervals; each says its share and on how many it was counted."""
     left = min(max((len(one.name) for one in rows), default=0), 9) * _CHARACTER + 8
     right, row, top = 96, 24, 4
-    most = min(1.0, max((ceil(one.high * 10) / 10 for one in rows), default=1.0))
+    most = min(1.0, max(0.1, *(ceil(one.high * 10) / 10 for one in rows)) if rows else 1.0)
     foot = top + row * len(rows)
 
     def x(share: float) -> float:
