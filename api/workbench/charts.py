@@ -1,8 +1,8 @@
 """Charts as SVG, drawn on the server: values in, markup out. Pure functions; colours come from app.css by class.
 
 Every chart reads without colour: series are told apart by patterns and named beside the chart in their order, bars carry their values.
-Sizes are in units of a drawing 420 wide, which a phone shows at nearly its own size and a desk at most a third larger (app.css), so that 12
-units stay readable on both. A chart has no links: inside role="img" nobody without a mouse would find them; the table behind it has.
+Sizes are in units of a drawing 420 wide, which a phone shows at nearly its own size and a desk at most a quarter larger (app.css), so that
+letters of 13 units stay readable on both. A chart has no links: inside role="img" nobody without a mouse would find them; the table behind it has.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from math import ceil, floor, log10
 from markupsafe import Markup, escape
 
 WIDTH = 420
-_TEXT, _CHARACTER = 14, 12
-_LEFT, _TOP, _FOOT = 40, 14, 24
+_TEXT, _CHARACTER = 14, 13
+_LEFT, _TOP, _FOOT = 48, 16, 24
 _PLOT = 190
 #: What is drawn over a series' colour, in the order of the series: nothing, then marks in the colour of the page.
 _PATTERNS = (
@@ -120,7 +120,7 @@ def intervals(name: str, summary: str, rows: Sequence[Interval]) -> Markup:
     """Shares as dots on their 95 % intervals; each says its share and on how many it was counted."""
     left = min(max((len(one.name) for one in rows), default=0), 9) * _CHARACTER + 8
     right, row, top = 96, 24, 4
-    most = min(1.0, max((ceil(one.high * 10) / 10 for one in rows), default=1.0) or 0.1)
+    most = min(1.0, max(0.1, *(ceil(one.high * 10) / 10 for one in rows)) if rows else 1.0)
     foot = top + row * len(rows)
 
     def x(share: float) -> float:
@@ -233,7 +233,7 @@ def _svg(name: str, summary: str, height: float, parts: Sequence[str], patterns:
         for at in range(patterns)
     )
     return Markup(  # noqa: S704  everything that is not ours is escaped in `_text` and here
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-labelledby="{name}-says">'
+        f'<svg class="chart fit" viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-labelledby="{name}-says">'
         f'<title id="{name}-says">{escape(summary)}</title>'
         f"{f'<defs>{drawn}</defs>' if drawn else ''}{''.join(parts)}</svg>"
     )

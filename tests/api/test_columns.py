@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
@@ -137,6 +137,7 @@ def _made(rows: list[tuple[int, int, int]]) -> Columns:
 _ROWS = st.lists(st.tuples(st.integers(0, 20), st.integers(-1, 2), st.integers(-1, 3)), max_size=25)
 
 
+@settings(deadline=None)
 @given(_ROWS)
 def test_firsts_are_those_of_each_matter(rows):
     columns = _made(rows)
@@ -150,6 +151,7 @@ def test_firsts_are_those_of_each_matter(rows):
     assert firsts(columns).tolist() == expected
 
 
+@settings(deadline=None)
 @given(_ROWS, st.integers(1, 90), st.integers(0, 100))
 def test_overdue_is_what_the_time_limit_says(rows, limit, later):
     rows = [(moment * 86_400 + 50_000, matter, who) for moment, matter, who in rows]
@@ -164,6 +166,7 @@ def test_overdue_is_what_the_time_limit_says(rows, limit, later):
     ]
 
 
+@settings(deadline=None)
 @given(_ROWS)
 def test_matters_are_counted_once(rows):
     on = [matter for _, matter, _ in rows]
@@ -171,6 +174,7 @@ def test_matters_are_counted_once(rows):
     assert matters_in(_made(rows), np.ones(len(rows), dtype=bool)) == expected
 
 
+@settings(deadline=None)
 @given(_DAYS, st.integers(0, 800))
 def test_parts_cover_a_period_without_gap_or_overlap(since, days):
     period = Period(since, since + timedelta(days=days))

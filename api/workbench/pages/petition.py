@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated
 
@@ -11,6 +10,7 @@ from fastapi.responses import RedirectResponse
 
 from api.access import AnyClerk, Clerk, OfficerClerk, ReturnerClerk, ServiceDep
 from api.decisions import Choice, decide, get_one, get_original, send_back, undo
+from api.queue import neighbours
 from api.service import Service
 from api.store.firewall import Accusations, Viewer
 from api.viewing import PetitionView, view_petition
@@ -23,17 +23,6 @@ from classifier.errors import ConflictError, InputError, NotFoundError
 from classifier.petition import Kind
 
 router = APIRouter()
-
-#: Who stands before and after a petition in the queue that a query describes.
-Neighbours = Callable[[Service, Viewer, str, str], tuple[str | None, str | None]]
-
-
-def _alone(service: Service, viewer: Viewer, query: str, petition_id: str) -> tuple[str | None, str | None]:
-    """Opened from nowhere, a petition has no neighbours."""
-    return None, None
-
-
-neighbours: Neighbours = _alone
 
 _Code = Annotated[str, Form(max_length=80)]
 _Typed = Annotated[str | None, Form(max_length=200)]

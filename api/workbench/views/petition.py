@@ -118,7 +118,7 @@ def petition_page(
         matter=_matter(view, names),
         steps=steps_of(view.events, view.heads, names),
         queue=place.queue,
-        back=f"/queue?{place.queue}" if place.queue else "",
+        back=_list_of(place.queue),
         previous=address(place.previous, place.queue) if place.previous else "",
         following=address(place.following, place.queue) if place.following else "",
         just=place.just,
@@ -224,3 +224,10 @@ def _matter(view: PetitionView, names: Names) -> MatterBox | None:
         at["due_source"],
         at["overdue"],
     )
+
+
+def _list_of(query: str) -> str:
+    """The list that a petition was opened from, "" for none: the search says so in its query."""
+    if not query:
+        return ""
+    return f"/petitions?{query}" if "list=petitions" in query.split("&") else f"/queue?{query}"

@@ -6,7 +6,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.workbench.charts import WIDTH, Interval, Series, bars, columns, intervals, nice_step, spark
@@ -23,6 +23,7 @@ def _rects(svg):
     return [one for one in svg.findall("rect") if "url(#c-" in one.get("fill", "")]
 
 
+@settings(deadline=None)
 @given(_COUNTS, _COUNTS, st.booleans())
 def test_columns_are_as_high_as_they_are_much(first, second, side_by_side):
     size = min(len(first), len(second))
@@ -44,6 +45,7 @@ def test_columns_are_as_high_as_they_are_much(first, second, side_by_side):
         assert high == pytest.approx(tallest * value / most, abs=0.15)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)), min_size=1, max_size=12))
 def test_bars_say_their_sums_and_stay_inside(values):
     svg = _svg(bars("c", "说明", [(f"单位{n}", pair) for n, pair in enumerate(values)], ("一", "二")))
@@ -52,6 +54,7 @@ def test_bars_say_their_sums_and_stay_inside(values):
     assert all(float(one.get("x")) + float(one.get("width")) <= WIDTH for one in _rects(svg))
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
 def test_an_interval_holds_its_share(a, b, c):
     low, share, high = sorted((a, b, c))
@@ -63,6 +66,7 @@ def test_an_interval_holds_its_share(a, b, c):
     assert right <= WIDTH
 
 
+@settings(deadline=None)
 @given(st.floats(0, 10**9))
 def test_a_step_is_round_and_few_reach_the_top(most):
     step = nice_step(most)
