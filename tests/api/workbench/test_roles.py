@@ -7,7 +7,7 @@ import shutil
 import pytest
 from fastapi.routing import APIRoute
 
-from api import import_run, imports
+from api import imports
 from api.workbench import routes as workbench
 from classifier.registry import Registry
 
@@ -109,7 +109,7 @@ def test_every_page_has_its_line_in_the_matrix():
 @pytest.fixture
 def waiting_import(service, desk, monkeypatch):
     """The id of a file that an intake user uploaded; no process works on it."""
-    monkeypatch.setattr(import_run, "_spawn", lambda *_: None)
+    monkeypatch.setattr(imports, "go_on", lambda _: None)
     content = "内容\n楼道灯坏了三个月没有人修。\n".encode()
     return imports.upload(service, desk("intake").session.user.id, "三月.csv", content)
 
