@@ -1,8 +1,8 @@
 """How long the workbench takes to suggest while a petition is typed in: triage, links found in the archive, the part rendered.
 
 Fills a temporary SQLite file with the invented archive of bench/archive.py, as bench/links_scale.py does, and asks for the part beside the
-registration form: for reworded petitions, and for as many copies with the phone number they were stored with. `own` is this process's own work, the waiting of a
-busy machine left out.
+registration form: for reworded petitions, and for as many copies with the phone number they were stored with. `own` is this process's
+own work, the waiting of a busy machine left out.
 
 Run: python -m bench.preview [SIZE …]
 """
