@@ -35,7 +35,8 @@
       file.value = "";
     }
   }
-  document.getElementById("read").hidden = true;
+  // What only those without script need.
+  for (const id of ["read", "look"]) document.getElementById(id).hidden = true;
   file.addEventListener("change", () => read(file.files[0]));
   const drop = document.querySelector("[data-drop]");
   const brings = (event) => event.dataTransfer && [...event.dataTransfer.types].includes("Files");
