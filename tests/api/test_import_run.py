@@ -125,9 +125,10 @@ def test_killed_between_the_rejects_and_the_end(service, user, begun, monkeypatc
     def killed(*_):
         raise _Killed
 
-    with monkeypatch.context() as patch, pytest.raises(_Killed):
+    with monkeypatch.context() as patch:
         patch.setattr(import_run, "_end", killed)
-        work(service, import_id)
+        with pytest.raises(_Killed):
+            work(service, import_id)
     work(service, import_id)
     _check_whole(service, import_id, user)
 
