@@ -38,7 +38,7 @@ from api.store.imports import UNFINISHED, find_import
 from api.store.users import add_user, new_key
 from bench.shared_data import ROOT, some
 
-_STORED = 1_000
+_STORED = 300
 _EVERY = {"healthz": 0.1, "imports page": 0.3, "list": 0.3, "decide": 0.5}
 
 

@@ -324,7 +324,9 @@ def _workbook_rows(source: Source) -> Iterator[Cells]:
         sheets = (workbook.get_sheet_by_index(i) for i in range(len(workbook.sheet_names)))
         sheet = next((s for s in sheets if s.height), None)
         rows: Iterable[Sequence[Any]] = sheet.iter_rows() if sheet is not None else ()
-    except Exception as problem:  # calamine raises its own kinds for each broken part
+    except BaseException as problem:  # calamine raises its own kinds for each broken part, and panics at some
+        if not isinstance(problem, Exception) and type(problem).__name__ != "PanicException":
+            raise
         raise UnreadableFileError(
             f"{source.name} 打不开（{type(problem).__name__}）。请在表格软件里重新另存一份。"
         ) from None

@@ -134,7 +134,7 @@ def test_killed_between_the_rejects_and_the_end(service, user, begun, monkeypatc
 
 
 def test_a_real_process_killed_and_started_again_at_the_start_of_the_service(service, settings, user):
-    import_id = upload(service, user, "三月.csv", _file(60, ()))
+    import_id = upload(service, user, "三月.csv", _file(40, ()))
     start(service, import_id, None, user)
     process = _process_of(service, import_id)
     _until(lambda: _found(service, import_id).counts.new >= 3)
@@ -142,11 +142,11 @@ def test_a_real_process_killed_and_started_again_at_the_start_of_the_service(ser
     _until(lambda: not import_run._lock(settings).is_held())
     cut_off = _found(service, import_id)
     assert cut_off.state is ImportState.RUNNING
-    assert cut_off.counts.new == len(_texts(service)) < 60
+    assert cut_off.counts.new == len(_texts(service)) < 40
     with TestClient(create_app(settings, service)):
         _until(lambda: _found(service, import_id).state is ImportState.DONE)
     counts = _found(service, import_id).counts
-    assert (counts.new, counts.known, counts.rejected, len(_texts(service))) == (60, 0, 0, 60)
+    assert (counts.new, counts.known, counts.rejected, len(_texts(service))) == (40, 0, 0, 40)
 
 
 def _process_of(service, import_id):
@@ -165,7 +165,7 @@ def _process_of(service, import_id):
     return _until(look)
 
 
-def _until(condition, seconds=120):
+def _until(condition, seconds=240):
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end, "nothing happens"

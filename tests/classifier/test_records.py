@@ -377,7 +377,7 @@ def test_columns_of_joint_petitioners_and_of_the_agent(write: Callable[[str, str
     assert petition.agent == Petitioner("赵律师", phone="13612345678")
 
 
-def _workbook(rows: list[list[object]]) -> bytes:
+def _xlsx(rows: list[list[object]]) -> bytes:
     book = openpyxl.Workbook()
     for row in rows:
         book.active.append(row)
@@ -392,7 +392,7 @@ def test_a_file_in_memory_reads_as_on_disk(write: Callable[..., Path], name: str
     if name == "a.csv":
         data = "".join(",".join(str(cell or "") for cell in row) + "\n" for row in rows).encode("gb18030")
     elif name == "a.xlsx":
-        data = _workbook(rows)
+        data = _xlsx(rows)
     else:
         objects = [dict(zip(["编号", "内容", "备注"], row, strict=True)) for row in rows[3:]]
         data = "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in objects).encode()

@@ -107,11 +107,12 @@ def test_every_page_has_its_line_in_the_matrix():
 
 
 @pytest.fixture
-def waiting_import(service, desk, monkeypatch):
-    """The id of a file that an intake user uploaded; no process works on it."""
-    monkeypatch.setattr(imports, "go_on", lambda _: None)
+def waiting_import(service, desk):
+    """The id of a file that an intake user uploaded; another process is at work, so that it will wait in the queue."""
     content = "内容\n楼道灯坏了三个月没有人修。\n".encode()
-    return imports.upload(service, desk("intake").session.user.id, "三月.csv", content)
+    import_id = imports.upload(service, desk("intake").session.user.id, "三月.csv", content)
+    with import_run._lock(service.settings).held():
+        yield import_id
 
 
 @pytest.fixture
