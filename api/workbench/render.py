@@ -34,6 +34,11 @@ _NAV: tuple[tuple[str, str, frozenset[Role]], ...] = (
 NOTICES: dict[str, Notice] = {
     "expired": Notice("warn", "登录已过期，请重新登录。"),
     "signed-out": Notice("ok", "已退出。"),
+    "account": Notice("ok", "账号已修改。"),
+    "sessions": Notice("ok", "这个账号的登录已全部结束。"),
+    "keys": Notice("ok", "这个账号的凭证已全部收回。"),
+    "directory": Notice("ok", "单位目录已保存，几秒内全部生效。"),
+    "headings": Notice("ok", "大类对照已保存，几秒内全部生效。"),
     "password": Notice("ok", "密码已更换，其他地方的登录已失效。"),
 }
 

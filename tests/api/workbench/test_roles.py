@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from fastapi.routing import APIRoute
 
+from api.store.firewall import Role
+from api.store.users import add_user
 from api.workbench import routes as workbench
 
 _EVERYONE = frozenset({"intake", "reviewer", "admin", "auditor", "unit"})
@@ -24,6 +26,29 @@ _MAY = {
     ("GET", "/look-up/categories"): (_EVERYONE, 200, None),
     ("GET", "/look-up/units"): (_EVERYONE, 200, None),
     ("GET", "/look-up/districts"): (_EVERYONE, 200, None),
+    # Administration. What changes something is posted as nothing useful: it is refused in words, not done.
+    ("GET", "/admin"): (_AUDITORS, 200, None),
+    ("GET", "/admin/accounts"): (_AUDITORS, 200, None),
+    ("POST", "/admin/accounts"): (_ADMIN, 422, {"name": ""}),
+    ("GET", "/admin/accounts/{account_id}"): (_AUDITORS, 200, None),
+    ("POST", "/admin/accounts/{account_id}"): (_ADMIN, 422, {"role": "nobody"}),
+    ("POST", "/admin/accounts/{account_id}/link"): (_ADMIN, 200, {}),
+    ("POST", "/admin/accounts/{account_id}/sign-out"): (_ADMIN, 303, {}),
+    ("POST", "/admin/accounts/{account_id}/keys"): (_ADMIN, 422, {"days": "0"}),
+    ("POST", "/admin/accounts/{account_id}/withdraw"): (_ADMIN, 303, {}),
+    ("GET", "/admin/keys"): (_AUDITORS, 200, None),
+    ("GET", "/admin/directory"): (_AUDITORS, 200, None),
+    ("POST", "/admin/directory/restore"): (_ADMIN, 409, {"number": "1", "v": "old"}),
+    ("GET", "/admin/directory/{table}"): (_AUDITORS, 200, None),
+    ("GET", "/admin/directory/{table}/download"): (_AUDITORS, 200, None),
+    ("POST", "/admin/directory/{table}/upload"): (_ADMIN, 422, {}),
+    ("GET", "/admin/directory/{table}/row"): (_ADMIN, 200, None),
+    ("POST", "/admin/directory/{table}/row"): (_ADMIN, 409, {"v": "old"}),
+    ("GET", "/admin/headings"): (_AUDITORS, 200, None),
+    ("POST", "/admin/headings"): (_ADMIN, 409, {"v": "old"}),
+    ("GET", "/admin/audit"): (_AUDITORS, 200, None),
+    ("GET", "/admin/audit/check"): (_AUDITORS, 200, None),
+    ("POST", "/admin/audit/export"): (_AUDITORS, 200, {}),
 }
 #: What needs no session.
 _OPEN = {("GET", "/sign-in"), ("POST", "/sign-in"), ("GET", "/welcome"), ("POST", "/welcome")}
@@ -43,8 +68,10 @@ def test_every_page_has_its_line_in_the_matrix():
 
 
 @pytest.fixture
-def ids():
-    return {}
+def ids(service):
+    with service.store.write() as connection:
+        account = add_user(connection, "somebody", Role.INTAKE)
+    return {"account_id": account.id, "table": "rules"}
 
 
 def _ask(desk, method, path, form, ids, **options):
