@@ -38,9 +38,9 @@ TABLE_NAMES: Mapping[str, str] = {
 }
 #: What names a row of each, and what tells it from the others.
 _KEYS: Mapping[str, tuple[str, ...]] = {
-    "units": ("id", "name"),
+    "units": ("name",),
     "categories": ("category", "unit"),
-    "districts": ("code", "name"),
+    "districts": ("name",),
     "rules": ("id",),
 }
 _IDS: Mapping[str, tuple[str, ...]] = {
@@ -110,7 +110,7 @@ def edited(service: Service, stamp: str, table: str, at: int | None, row: Mappin
         sheets = sheets.having(
             table, [row if n == place else {**row, "fallback": ""} for n, row in enumerate(rows)]
         )
-    name, verb = _name_of(table, sheets.rows[table][place]), "新增" if at is None else "修改"
+    name, verb = _name_of(sheets, table, sheets.rows[table][place]), "新增" if at is None else "修改"
     what = f"{verb}{TABLE_NAMES[table]}“{name}”"
     return Draft(sheets, stamp, what, {"table": table, "change": verb, "row": name}, table, place)
 
@@ -119,7 +119,7 @@ def removed(service: Service, stamp: str, table: str, at: int) -> Draft:
     """Row `at` gone. Raises ConflictError, NotFoundError, DirectoryError."""
     before = beginning(service, stamp)
     sheets = parted(before, table, at)
-    name = _name_of(table, before.rows[table][at])
+    name = _name_of(before, table, before.rows[table][at])
     what = f"删除{TABLE_NAMES[table]}“{name}”"
     return Draft(sheets, stamp, what, {"table": table, "change": "删除", "row": name}, table)
 
@@ -201,8 +201,14 @@ def _field_of(table: str, row: Mapping[str, str], said: str) -> str:
     return (quoted or empty or list(candidates))[0]
 
 
-def _name_of(table: str, row: Mapping[str, str]) -> str:
-    return " ".join(filter(None, (row.get(column, "") for column in _KEYS[table])))[:80]
+def _name_of(sheets: Sheets, table: str, row: Mapping[str, str]) -> str:
+    """As in 0102 城管局: what names the row, a unit by its name."""
+    names = {unit["id"]: unit["name"] for unit in sheets.rows["units"]}
+    parts = (
+        names.get(row.get(key, ""), row.get(key, "")) if key == "unit" else row.get(key, "")
+        for key in _KEYS[table]
+    )
+    return " ".join(filter(None, parts))[:80]
 
 
 def _still_needed(service: Service, sheets: Sheets) -> tuple[str, ...]:

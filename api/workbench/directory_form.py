@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from api.service import Service
@@ -82,7 +82,10 @@ _COLUMNS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "districts": (("name", "辖区"), ("aliases", "别名"), ("unit", "负责的单位")),
     "rules": (("id", "编号"), ("priority", "优先级"), ("keywords", "条件"), ("unit", "单位"), ("ground", "理由")),
 }  # fmt: skip
-_SHOWN = 60
+#: So many characters of a cell, and so many names of categories, a list shows.
+_SHOWN, _FEW = 60, 4
+# These go side by side, the others over the whole width.
+_WIDE = frozenset({"duties", "basis", "ground", "fallback"})
 
 
 def columns(table: str) -> tuple[str, ...]:
@@ -199,7 +202,7 @@ def _field(
     options = tuple(Option(kept, label) for kept, label in asked.options)
     return Field(
         asked.name, asked.label, sort, "" if sort == "fixed" else asked.hint, row.get("id", "") if sort == "fixed" else value,
-        shown, path, options, problems.get(asked.name, ""),
+        shown, path, options, problems.get(asked.name, ""), asked.name in _WIDE,
     )  # fmt: skip
 
 
@@ -225,9 +228,10 @@ def _cell(names: _Names, table: str, row: Mapping[str, str], name: str, label: s
 
 def _conditions(names: _Names, row: Mapping[str, str]) -> str:
     respondent = row.get("respondent", "")
+    categories = [names.listed(Listed.CATEGORIES, code) for code in row.get("category", "").split(_SEPARATOR)]
     told = (
         ("含", _short(row.get("keywords", ""))),
-        ("分类", _SEPARATOR.join(names.category(code) for code in row.get("category", "").split(_SEPARATOR))),
+        ("分类", _few(categories)),
         ("类型", row.get("kind", "")),
         ("投诉", "任何单位" if respondent == ANY_UNIT else names.unit(respondent)),
         ("辖区", names.district(row.get("district", ""))),
@@ -237,6 +241,10 @@ def _conditions(names: _Names, row: Mapping[str, str]) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…（共 {len(text.split(_SEPARATOR))} 项）"
+
+
+def _few(names: Sequence[str]) -> str:
+    return _SEPARATOR.join(names[:_FEW]) + (f" 等 {len(names)} 个" if len(names) > _FEW else "")
 
 
 def _lines(text: str, taxonomy: Taxonomy | None) -> str:

@@ -111,8 +111,10 @@ class DirectoryTablePage(Page):
     about: str
     #: The columns shown.
     columns: tuple[str, ...]
-    #: The rows that were looked for.
+    #: The first of the rows that were looked for.
     rows: tuple[RowLine, ...]
+    #: How many were found.
+    found: int
     #: How many there are in all.
     total: int
     #: What was looked for.
@@ -157,6 +159,8 @@ class Field:
     options: tuple[Option, ...]
     #: What is wrong with it, "" for nothing.
     problem: str
+    #: Whether it takes a line of its own.
+    is_wide: bool
 
 
 @dataclass(frozen=True, slots=True)

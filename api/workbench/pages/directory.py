@@ -36,8 +36,8 @@ router = APIRouter(prefix="/admin/directory")
 
 #: A file is some tens of kilobytes; the largest that is taken.
 _LARGEST = 2 * 1024 * 1024
-#: So many petitions that move are listed.
-_SHOWN = 100
+#: So many petitions that move, and so many rows of a table, are listed.
+_SHOWN, _ROWS = 100, 300
 
 _CHANGED = "单位目录刚有人改过，您的还没有保存。填写的内容都在，请看过再提交一次。"
 
@@ -312,7 +312,8 @@ def _table(service: Service, clerk: Clerk, table: str, query: str, branch: str |
         changes.TABLE_NAMES[table],
         form.ABOUT[table],
         form.columns(table),
-        lines,
+        lines[:_ROWS],
+        len(lines),
         len(sheets.rows[table]),
         query,
         branches,
