@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,8 @@ def audit_verify() -> None:
     from api.trail import verify
     from classifier.errors import StoreError
 
-    found = verify(open_service(get_settings()))
+    with closing(open_service(get_settings())) as service:
+        found = verify(service)
     if found.checked.broken is not None:
         raise StoreError(
             f"审计记录从第 {found.checked.broken} 条起不连续：有记录被改动、删除或插入。请用备份或以前导出的文件对照。"
@@ -37,7 +39,8 @@ def audit_export(
     from api.trail import export_all
     from classifier.registry import replacing
 
-    made = export_all(open_service(get_settings()))
-    with replacing(out, mode=0o600) as temporary, temporary.open("wb") as file:
-        file.writelines(made.content)
+    with closing(open_service(get_settings())) as service:
+        made = export_all(service)
+        with replacing(out, mode=0o600) as temporary, temporary.open("wb") as file:
+            file.writelines(made.content)
     typer.echo(f"已导出到 {out}。{made.head}")

@@ -50,16 +50,27 @@ _IDS: Mapping[str, tuple[str, ...]] = {
     "rules": ("id",),
 }
 _LINE = re.compile(r"(units|categories|districts|rules)\.csv(?: 第 (\d+) 行)?：")
-# What a problem of the loader says, and the fields it may be about; the first field whose text it quotes has it.
+# What a problem of the loader says, and the fields it may be about: the first that is empty or whose text it quotes.
 _SAID: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
-    "units": (("id 和 name", ("id", "name")), ("单位 id", ("id",)), ("单位名称", ("name",)), ("上级单位", ("parent",))),
+    "units": (("id 和 name", ("name", "id")), ("单位 id", ("id",)), ("单位名称", ("name",)), ("上级单位", ("parent",))),
     "categories": (("分类代码", ("category",)), ("角色", ("role",)), ("已经写过", ("unit",)), ("单位", ("unit",))),
-    "districts": (("辖区代码", ("code", "name")), ("单位", ("unit",))),
+    "districts": (("辖区代码", ("name", "code")), ("单位", ("unit",))),
     "rules": (
         ("规则编号", ("id",)), ("优先级", ("priority",)), ("没有任何条件", ("keywords",)), ("诉求类型", ("kind",)),
         ("辖区", ("district",)), ("分类代码", ("category",)), ("角色", ("role",)), ("单位", ("unit", "respondent")),
     ),
 }  # fmt: skip
+
+
+# The loader speaks of files and columns, a page of what they are called.
+_PLAIN: Mapping[str, str] = {
+    "id 和 name": "名称和代码",
+    "编号（id）": "编号",
+    "单位 id“": "单位代码“",
+    "（fallback=1）": "",
+    " units.csv 里": "承办单位表里",
+    " districts.csv 里": "辖区表里",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +148,9 @@ def restored(service: Service, stamp: str, number: int) -> Draft:
     """An earlier version again. Raises ConflictError, NotFoundError, DirectoryError."""
     beginning(service, stamp)
     what = f"恢复第 {number} 版"
-    return Draft(version_sheets(service.settings, number), stamp, what, {"change": "恢复", "version": number})
+    return Draft(
+        version_sheets(service.settings, number), stamp, what, {"change": "恢复", "restored": number}
+    )
 
 
 def key_of(table: str, row: Mapping[str, str]) -> str:
@@ -180,8 +193,13 @@ def sorted_out(draft: Draft, problems: Sequence[str]) -> Findings:
         where = _LINE.match(problem)
         table, line = (where[1], where[2]) if where else ("", None)
         said = problem[where.end() :] if where else problem
-        if where and draft.at is not None and table == draft.table and line == str(draft.at + 2):
-            fields.setdefault(_field_of(table, draft.sheets.rows[table][draft.at], said), f"{said}。")
+        name = ""
+        if draft.at is not None and (table, line) == (draft.table, str(draft.at + 2)):
+            name = _field_of(table, draft.sheets.rows[table][draft.at], said)
+        for word, plain in _PLAIN.items():
+            said = said.replace(word, plain)
+        if name:
+            fields.setdefault(name, f"{said}。")
         elif "兜底单位" in said and draft.at is not None and draft.table == "units":
             fields.setdefault(
                 "fallback", "总要有一个单位分办归口不明的信访件。请改在另一个单位上勾选，这里就自动取消。"
@@ -196,9 +214,8 @@ def sorted_out(draft: Draft, problems: Sequence[str]) -> Findings:
 
 def _field_of(table: str, row: Mapping[str, str], said: str) -> str:
     candidates = next(fields for words, fields in _SAID[table] if words in said)
-    quoted = [name for name in candidates if row.get(name) and f"“{row[name]}”" in said]
-    empty = [name for name in candidates if not row.get(name)]
-    return (quoted or empty or list(candidates))[0]
+    meant = (name for name in candidates if not row.get(name) or f"“{row[name]}”" in said)
+    return next(meant, candidates[0])
 
 
 def _name_of(sheets: Sheets, table: str, row: Mapping[str, str]) -> str:

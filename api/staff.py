@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import RowMapping
 
@@ -85,10 +85,12 @@ def everybody(service: Service) -> list[Account]:
 
 def one(service: Service, account_id: str) -> tuple[Account, Sequence[Key], int]:
     """An account, its keys, and how many sessions of it are open. Raises NotFoundError."""
+    settings = service.settings
+    idle, longest = timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours)
     with service.store.read() as connection:
         row = get_account(connection, account_id)
         own = [_key(found) for found in keys(connection, account_id)]
-        count = sessions_open(connection, account_id)
+        count = sessions_open(connection, account_id, idle, longest)
     return _account(row, len(own)), own, count
 
 

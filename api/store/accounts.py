@@ -218,13 +218,18 @@ def active_administrators(connection: Connection) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
-def sessions_open(connection: Connection, user_id: str) -> int:
-    query = select(func.count()).where(sessions.c.user_id == user_id)
+def sessions_open(connection: Connection, user_id: str, idle: timedelta, longest: timedelta) -> int:
+    """How many sessions of an account still hold."""
+    query = select(func.count()).where(
+        sessions.c.user_id == user_id,
+        sessions.c.seen_at > now() - idle,
+        sessions.c.created_at > now() - longest,
+    )
     return connection.execute(query).scalar_one()
 
 
 def keys(connection: Connection, user_id: str = "", limit: int | None = None) -> Sequence[RowMapping]:
-    """Keys in use, newest first, of one account or of all: whose, since when, until when. Nothing of the key."""
+    """Keys in use, newest first, of one account or of all that are not disabled: whose, since when, until when. Nothing of the key."""
     query = (
         select(api_keys.c.user_id, users.c.name, users.c.role, api_keys.c.created_at, api_keys.c.expires_at)
         .join(users, users.c.id == api_keys.c.user_id)
@@ -232,5 +237,6 @@ def keys(connection: Connection, user_id: str = "", limit: int | None = None) ->
         .order_by(api_keys.c.created_at.desc())
         .limit(limit)
     )
-    query = query.where(api_keys.c.user_id == user_id) if user_id else query
+    narrowed = api_keys.c.user_id == user_id if user_id else users.c.disabled_at.is_(None)
+    query = query.where(narrowed)
     return connection.execute(query).mappings().all()

@@ -26,6 +26,7 @@ _LABELS: Mapping[str, str] = {
     "other": "另一件",
     "petitions": "件数",
     "rejected": "未收",
+    "restored": "取自版本",
     "role": "角色",
     "row": "",
     "rows": "行数",

@@ -37,9 +37,11 @@ class _Asked:
     hint: str = ""
     list: Listed | None = None
     options: tuple[tuple[str, str], ...] = ()
+    is_needed: bool = False
 
 
-_UNIT = _Asked("unit", "单位", "ahead", "名称、拼音首字母或代码", Listed.UNITS)
+_HINT = "名称、拼音首字母或代码"
+_UNIT = _Asked("unit", "单位", "ahead", _HINT, Listed.UNITS, is_needed=True)
 _FORMS: Mapping[str, tuple[_Asked, ...]] = {
     "units": (
         _Asked("name", "名称"),
@@ -50,7 +52,7 @@ _FORMS: Mapping[str, tuple[_Asked, ...]] = {
         _Asked("fallback", "归口不明的信访件由它分办", "check", "全部单位里只有一个"),
     ),
     "categories": (
-        _Asked("category", "分类", "ahead", "名称、拼音首字母或代码", Listed.CATEGORIES),
+        _Asked("category", "分类", "ahead", _HINT, Listed.CATEGORIES, is_needed=True),
         _UNIT,
         _Asked("role", "主办或协办", "choice", options=_LEAD_OR_JOINT),
         _Asked("basis", "依据", hint="职责条目或法规条文，随建议一起显示"),
@@ -70,7 +72,7 @@ _FORMS: Mapping[str, tuple[_Asked, ...]] = {
         _Asked("respondent", "信里投诉的单位", "ahead", "没有就不写", Listed.UNITS),
         _Asked("any", "投诉目录里任何一个单位都算", "check"),
         _Asked("district", "辖区", "ahead", "没有就不写", Listed.DISTRICTS),
-        _Asked("unit", "交给哪个单位", "ahead", "名称、拼音首字母或代码", Listed.UNITS),
+        _Asked("unit", "交给哪个单位", "ahead", _HINT, Listed.UNITS, is_needed=True),
         _Asked("role", "主办或协办", "choice", options=_LEAD_OR_JOINT),
         _Asked("ground", "理由", hint="随建议一起显示"),
     ),
@@ -126,6 +128,8 @@ def read(
                 row[asked.name] = "1" if text else ""
             else:
                 row[asked.name] = " ".join(text.split())
+            if asked.is_needed and not row[asked.name]:
+                problems[asked.name] = f"请选一个{'分类' if asked.list is Listed.CATEGORIES else '单位'}。"
         except UnknownCodeError as problem:
             row[asked.name] = text
             problems[asked.name] = str(problem)

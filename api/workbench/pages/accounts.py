@@ -23,6 +23,7 @@ from api.workbench.contexts.accounts import (
     RoleOption,
     SecretPage,
 )
+from api.workbench.look_up import Listed, chosen
 from classifier.errors import ConflictError, InputError
 
 router = APIRouter(prefix="/admin")
@@ -53,12 +54,12 @@ def post_accounts(
     name: _Word = "",
     role: _Word = "",
     unit: _Word = "",
-    unit_typed: _Word = "",
+    unit_typed: _Word | None = None,
 ) -> Response:
     try:
-        made = staff.add(service, clerk.viewer, name, role, unit or unit_typed)
+        made = staff.add(service, clerk.viewer, name, role, _unit(service, role, unit, unit_typed))
     except (InputError, ConflictError) as problem:
-        again = _list(service, clerk, name, role, unit, unit_typed, str(problem))
+        again = _list(service, clerk, name, role, unit, unit_typed or "", str(problem))
         return render.page(request, clerk, again, 409 if isinstance(problem, ConflictError) else 422)
     return _link(request, clerk, made)
 
@@ -76,15 +77,15 @@ def post_account(
     account_id: str,
     role: _Word = "",
     unit: _Word = "",
-    unit_typed: _Word = "",
+    unit_typed: _Word | None = None,
     state: _Word = "active",
     seen: _Word = "",
 ) -> Response:
     def change() -> None:
-        own = unit or unit_typed
+        own = _unit(service, role, unit, unit_typed)
         staff.change(service, clerk.viewer, account_id, role, own, state == "disabled", seen)
 
-    return _done(request, service, clerk, account_id, change, "account", (role, unit, unit_typed))
+    return _done(request, service, clerk, account_id, change, "account", (role, unit, unit_typed or ""))
 
 
 @router.post("/accounts/{account_id}/link")
@@ -131,6 +132,11 @@ def get_keys(request: Request, service: ServiceDep, clerk: AuditorClerk) -> Resp
     found = staff.all_keys(service, _MOST_KEYS + 1)
     shown = tuple(_key_row(key) for key in found[:_MOST_KEYS])
     return render.page(request, clerk, KeysPage(shown, len(found) > _MOST_KEYS))
+
+
+def _unit(service: Service, role: str, unit: str, typed: str | None) -> str:
+    """The unit that was chosen; of no interest where the role has none. Raises UnknownCodeError."""
+    return chosen(service, Listed.UNITS, unit, typed) if role == Role.UNIT else ""
 
 
 def _done(

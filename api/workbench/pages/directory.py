@@ -38,6 +38,7 @@ router = APIRouter(prefix="/admin/directory")
 _LARGEST = 2 * 1024 * 1024
 #: So many petitions that move, and so many rows of a table, are listed.
 _SHOWN, _ROWS = 100, 300
+_PROBLEMS = 20
 
 _CHANGED = "单位目录刚有人改过，您的还没有保存。填写的内容都在，请看过再提交一次。"
 
@@ -237,7 +238,9 @@ def _saved(service: Service, clerk: Clerk, draft: changes.Draft, back: str) -> R
 def _refused(
     request: Request, service: Service, clerk: Clerk, why: str, problems: tuple[str, ...]
 ) -> Response:
-    return render.page(request, clerk, _overview(service, clerk, why, problems), 422)
+    more = len(problems) - _PROBLEMS
+    shown = problems if more <= 0 else (*problems[:_PROBLEMS], f"另有 {more} 处。")
+    return render.page(request, clerk, _overview(service, clerk, why, shown), 422)
 
 
 def _preview(

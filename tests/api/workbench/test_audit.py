@@ -52,7 +52,7 @@ def _numbers(page):
 
 def test_filters(auditor, http, service):
     petition = http.submit("小区电梯坏了。")
-    seq = http.get("/v1/petitions").json()["petitions"][0]
+    seq = http.get("/v1/petitions").json()["items"][0]
     moment = datetime.fromisoformat(seq["created_at"])
     with service.store.write() as connection:
         add_user(connection, "张三", Role.INTAKE)

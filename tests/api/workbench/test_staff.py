@@ -127,9 +127,9 @@ def test_another_role_ends_the_sessions_that_saw_more(admin, desk, service):
 
 
 def test_a_disabled_account_is_out_and_may_come_back(admin, desk, http, service, keys):
+    assert http.get("/v1/petitions", "intake").status_code == 200
     someone = desk("intake")
     account_id = _id(service, "user-intake")
-    assert http.get("/v1/petitions", "intake").status_code == 200
     assert _change(admin, account_id, role="intake", state="disabled").status_code == 303
     assert someone.get("/account").status_code == 303
     assert http.get("/v1/petitions", "intake").status_code == 401
