@@ -61,14 +61,14 @@ def preview(service: Service, viewer: Viewer, draft: Directory, seconds: float =
             listed = list_petitions(connection, Filters(), before, min(_BATCH, MOST - looked), viewer)
             rows = [dict(row) for row in listed]
             answers = latest_answers(connection, [row["id"] for row in rows])
-        if not rows:
-            break
         for row, old, new in _both_ways(engine, after, rows, answers):
             looked += 1
             if old[0] != new[0]:
                 moved.append(Moved(row["id"], row["seq"], row["created_at"], row["title"], old[1], new[1]))
+        if len(rows) < _BATCH:
+            break
         if time.monotonic() >= until:
-            return Preview(looked, tuple(moved), is_short=len(rows) == _BATCH and looked < MOST)
+            return Preview(looked, tuple(moved), is_short=looked < MOST)
         before = rows[-1]["seq"]
     return Preview(looked, tuple(moved), is_short=False)
 

@@ -44,7 +44,7 @@ _HINT = "名称、拼音首字母或代码"
 _UNIT = _Asked("unit", "单位", "ahead", _HINT, Listed.UNITS, is_needed=True)
 _FORMS: Mapping[str, tuple[_Asked, ...]] = {
     "units": (
-        _Asked("name", "名称"),
+        _Asked("name", "名称", is_needed=True),
         _Asked("id", "代码", hint="字母或数字，定了不再改；不写则按拼音首字母"),
         _Asked("parent", "上级单位", "ahead", "没有就不写", Listed.UNITS),
         _Asked("duties", "职责", "lines", "每行一条"),
@@ -58,13 +58,13 @@ _FORMS: Mapping[str, tuple[_Asked, ...]] = {
         _Asked("basis", "依据", hint="职责条目或法规条文，随建议一起显示"),
     ),
     "districts": (
-        _Asked("name", "名称"),
-        _Asked("code", "代码", hint="例：D13"),
+        _Asked("name", "名称", is_needed=True),
+        _Asked("code", "代码", hint="例：D13", is_needed=True),
         _Asked("aliases", "别名", "lines", "村、社区等，每行一个"),
         _UNIT,
     ),
     "rules": (
-        _Asked("id", "编号", hint="例：R61"),
+        _Asked("id", "编号", hint="例：R61", is_needed=True),
         _Asked("priority", "优先级", "number", "大的先算"),
         _Asked("keywords", "关键词", "lines", "每行一个，信里有任何一个就算"),
         _Asked("category", "分类", "lines", "每行一个代码或名称，属于任何一个就算"),
@@ -129,7 +129,9 @@ def read(
             else:
                 row[asked.name] = " ".join(text.split())
             if asked.is_needed and not row[asked.name]:
-                problems[asked.name] = f"请选一个{'分类' if asked.list is Listed.CATEGORIES else '单位'}。"
+                problems[asked.name] = (
+                    f"请填写{asked.label}。" if asked.list is None else "请从列出的选项里选一个。"
+                )
         except UnknownCodeError as problem:
             row[asked.name] = text
             problems[asked.name] = str(problem)

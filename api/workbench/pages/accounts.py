@@ -39,6 +39,7 @@ _ABOUT = {
 _MOST_KEYS = 500
 
 _Word = Annotated[str, Form(max_length=200)]
+_Typed = Annotated[str | None, Form(max_length=200)]
 
 
 @router.get("/accounts")
@@ -54,7 +55,7 @@ def post_accounts(
     name: _Word = "",
     role: _Word = "",
     unit: _Word = "",
-    unit_typed: _Word | None = None,
+    unit_typed: _Typed = None,
 ) -> Response:
     try:
         made = staff.add(service, clerk.viewer, name, role, _unit(service, role, unit, unit_typed))
@@ -77,7 +78,7 @@ def post_account(
     account_id: str,
     role: _Word = "",
     unit: _Word = "",
-    unit_typed: _Word | None = None,
+    unit_typed: _Typed = None,
     state: _Word = "active",
     seen: _Word = "",
 ) -> Response:

@@ -144,7 +144,7 @@ def test_a_preview_asks_the_database_as_often_for_many_as_for_few(http, service,
     asked = []
     event.listen(service.store.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
     preview(service, administrator, service.live.engine().router.directory)
-    assert sum(statement.lstrip().upper().startswith("SELECT") for statement in asked) == 3
+    assert sum(statement.lstrip().upper().startswith("SELECT") for statement in asked) == 2
 
 
 def test_every_process_follows_and_the_folder_given_stays(admin, service, settings, follower):
@@ -164,15 +164,15 @@ def test_every_process_follows_and_the_folder_given_stays(admin, service, settin
 
 
 _MISTAKES = [
-    ("units", {"name": ""}, "name", "都要写"),
+    ("units", {"name": ""}, "name", "请填写名称"),
     ("units", {"name": "公安局"}, "name", "重复"),
     ("units", {"name": "新单位", "id": "archives"}, "id", "重复"),
     ("units", {"name": "新单位", "parent": "nobody", "parent_typed": "没有的单位"}, "parent", "没有的单位"),
     ("categories", {"category_typed": "没有的分类", "unit_typed": "公安局"}, "category", "没有的分类"),
     ("categories", {"category_typed": "0101", "unit_typed": "住建局"}, "unit", "已经写过"),
-    ("categories", {"category_typed": "0101", "unit_typed": ""}, "unit", "单位"),
+    ("categories", {"category_typed": "0101", "unit_typed": ""}, "unit", "选一个"),
     ("districts", {"name": "新镇", "code": "D01", "unit_typed": "公安局"}, "code", "重复"),
-    ("districts", {"name": "", "code": "D99", "unit_typed": "公安局"}, "name", "没有名称"),
+    ("districts", {"name": "", "code": "D99", "unit_typed": "公安局"}, "name", "请填写名称"),
     ("rules", _RULE | {"id": "R01"}, "id", "重复"),
     ("rules", _RULE | {"id": ""}, "id", "编号"),
     ("rules", _RULE | {"priority": "高"}, "priority", "不是整数"),
@@ -338,7 +338,7 @@ def test_a_file_comes_back_from_a_spreadsheet_program(admin, service, encoding):
 
 @pytest.mark.parametrize(
     ("content", "word"),
-    [(b"", "先选"), (b"a,b\n1,2\n", "缺少列"), ("code,name,unit\nD1,甲镇,没有\n".encode(), "不在"), (b"\xff\xfe\xff\xff", "UTF-8"), (b"x" * (2**21 + 1), "2 MB")],
+    [(b"", "先选"), (b"a,b\n1,2\n", "缺少列"), ("code,name,unit\nD1,甲镇,没有\n".encode(), "不在"), (b"\xff\xfe\xff\xff", "UTF-8"), (b"x" * (2**21 + 1), "2 MB"), (b"code,name,unit\n" + b"x" * 140_000 + b",a,b\n", "太长")],
 )  # fmt: skip
 def test_a_bad_file_changes_nothing_and_says_why(admin, service, settings, content, word):
     v = changes.sheets_in_use(service).stamp
