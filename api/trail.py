@@ -30,7 +30,7 @@ from classifier.dates import CHINA
 from classifier.errors import NotFoundError
 
 #: A look at a page follows the chain through so many of the latest rows; the whole of it takes so many seconds at most at a time.
-LATEST = 1_000
+LATEST = 500
 SECONDS = 10.0
 _PAGE = 2_000
 #: Columns of the file. The moment, like the digest, is as the chain has it: whoever wants to can compute it again.

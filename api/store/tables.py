@@ -372,6 +372,9 @@ audit = Table(
     Column("digest", String(64), nullable=False),
 )
 
+Index("ix_audit_action", audit.c.action, audit.c.number)
+Index("ix_audit_created_at", audit.c.created_at)
+
 # Files that the workbench takes in. The file itself is sealed in the data folder (its name, too: it may say whose it is).
 imports = Table(
     "imports",
