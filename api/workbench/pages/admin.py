@@ -9,7 +9,7 @@ from api.access import AuditorClerk, ServiceDep
 from api.store.firewall import Role
 from api.workbench import render
 from api.workbench.contexts.admin import AdminPage
-from api.workbench.pages.directory import in_use
+from api.workbench.directory_view import in_use
 from classifier.errors import TaxonomyError
 
 router = APIRouter(prefix="/admin")

@@ -12,22 +12,12 @@ from fastapi.responses import RedirectResponse
 from api import directory_changes as changes
 from api.access import AdminClerk, AuditorClerk, Clerk, ServiceDep
 from api.directory_preview import preview
-from api.office_directory import KEPT, TABLES, Sheets, versions
+from api.office_directory import TABLES, Sheets
 from api.service import Service
-from api.store.firewall import Role
 from api.workbench import directory_form as form
+from api.workbench import directory_view as view
 from api.workbench import render
-from api.workbench.contexts.directory import (
-    BranchOption,
-    DirectoryPage,
-    DirectoryPreviewPage,
-    DirectoryRowPage,
-    DirectoryTablePage,
-    MovedRow,
-    RowLine,
-    TableLink,
-    VersionRow,
-)
+from api.workbench.contexts.directory import DirectoryPreviewPage, MovedRow
 from api.workbench.words import receipt
 from classifier.directory import Directory
 from classifier.errors import ConflictError, DirectoryError, NotFoundError
@@ -36,9 +26,8 @@ router = APIRouter(prefix="/admin/directory")
 
 #: A file is some tens of kilobytes; the largest that is taken.
 _LARGEST = 2 * 1024 * 1024
-#: So many petitions that move, and so many rows of a table, are listed.
-_SHOWN, _ROWS = 100, 300
-_PROBLEMS = 20
+#: So many petitions that move, and so many problems of a file, are listed.
+_SHOWN, _PROBLEMS = 100, 20
 
 _CHANGED = "单位目录刚有人改过，您的还没有保存。填写的内容都在，请看过再提交一次。"
 
@@ -55,7 +44,7 @@ async def _sent(request: Request) -> Sent:
 
 @router.get("")
 def get_directory(request: Request, service: ServiceDep, clerk: AuditorClerk) -> Response:
-    return render.page(request, clerk, _overview(service, clerk))
+    return render.page(request, clerk, view.overview(service, clerk))
 
 
 @router.post("/restore")
@@ -89,7 +78,7 @@ def get_table(
     branch: Annotated[str | None, Query(max_length=2)] = None,
 ) -> Response:
     _known(table)
-    return render.page(request, clerk, _table(service, clerk, table, q.strip(), branch))
+    return render.page(request, clerk, view.table_page(service, clerk, table, q.strip(), branch))
 
 
 @router.get("/{table}/download")
@@ -148,7 +137,7 @@ def get_row(
         raise ConflictError("单位目录刚有人改过。请重新打开列表，看过现在的内容再改。")
     if at is not None and at >= len(sheets.rows[table]):
         raise NotFoundError("没有这一行。请重新打开列表。")
-    return render.page(request, clerk, _row_page(service, sheets, table, at, {}, changes.Findings()))
+    return render.page(request, clerk, view.row_page(service, sheets, table, at, {}, changes.Findings()))
 
 
 @router.post("/{table}/row")
@@ -201,20 +190,8 @@ class _Filled:
 def _again(
     request: Request, service: Service, clerk: Clerk, filled: _Filled, found: changes.Findings, status: int
 ) -> Response:
-    shown = _row_page(service, filled.sheets, filled.table, filled.at, filled.sent, found)
+    shown = view.row_page(service, filled.sheets, filled.table, filled.at, filled.sent, found)
     return render.page(request, clerk, shown, status)
-
-
-def _row_page(
-    service: Service, sheets: Sheets, table: str, at: int | None, typed: Sent, found: changes.Findings
-) -> DirectoryRowPage:
-    row = sheets.rows[table][at] if at is not None else {}
-    # What was wrong with a field that the form does not have must still be said.
-    fields = form.fields(service, table, row, at is None, found.fields, {} if typed.get("remove") else typed)
-    shown = {field.name for field in fields}
-    others = (*found.others, *(text for name, text in found.fields.items() if name not in shown))
-    label, place = changes.TABLE_NAMES[table], "" if at is None else str(at)
-    return DirectoryRowPage(table, label, place, changes.key_of(table, row), sheets.stamp, fields, others)
 
 
 def _place(sheets: Sheets, table: str, sent: Sent) -> int | None:
@@ -240,7 +217,7 @@ def _refused(
 ) -> Response:
     more = len(problems) - _PROBLEMS
     shown = problems if more <= 0 else (*problems[:_PROBLEMS], f"另有 {more} 处。")
-    return render.page(request, clerk, _overview(service, clerk, why, shown), 422)
+    return render.page(request, clerk, view.overview(service, clerk, why, shown), 422)
 
 
 def _preview(
@@ -262,73 +239,6 @@ def _preview(
         draft.what, found.looked, len(found.moved), moved, found.is_short, action, sent, back, can_edit
     )
     return render.page(request, clerk, shown)
-
-
-def _overview(
-    service: Service, clerk: Clerk, problem: str = "", problems: tuple[str, ...] = ()
-) -> DirectoryPage:
-    sheets = changes.sheets_in_use(service)
-    return DirectoryPage(
-        tuple(
-            TableLink(table, changes.TABLE_NAMES[table], len(sheets.rows[table]), form.ABOUT[table])
-            for table in TABLES
-        ),
-        in_use(service),
-        sheets.stamp,
-        tuple(VersionRow(v.number, v.at, v.by, v.what, v.in_use) for v in versions(service.settings)),
-        KEPT,
-        clerk.may(Role.ADMIN),
-        problem,
-        problems,
-    )
-
-
-def in_use(service: Service) -> str:
-    """Which directory is in use, in words."""
-    using = next((version for version in versions(service.settings) if version.in_use), None)
-    if using is None:
-        return f"随程序的目录“{service.settings.directory_in_use.name}”，还没有在这里改过"
-    return f"本单位的目录，第 {using.number} 版"
-
-
-def _table(service: Service, clerk: Clerk, table: str, query: str, branch: str | None) -> DirectoryTablePage:
-    sheets = changes.sheets_in_use(service)
-    branches: tuple[BranchOption, ...] = ()
-    if table == "categories":
-        # Some hundreds of rows: one level-1 category at a time, unless something is looked for.
-        tops = service.live.engine().bundle.taxonomy.level(1)
-        chosen = branch if branch is not None else ("" if query or not tops else tops[0].code)
-        branches = (
-            BranchOption("", "全部", not chosen),
-            *(BranchOption(top.code, top.name, top.code == chosen) for top in tops),
-        )
-    wanted = next((option.code for option in branches if option.chosen), "")
-    lines = tuple(
-        RowLine(at, form.cells(service, table, row))
-        for at, row in enumerate(sheets.rows[table])
-        if row.get("category", "").startswith(wanted) or not branches
-    )
-    if query:
-        lines = tuple(line for line in lines if _holds(query, sheets.rows[table][line.at], line))
-    return DirectoryTablePage(
-        table,
-        changes.TABLE_NAMES[table],
-        form.ABOUT[table],
-        form.columns(table),
-        lines[:_ROWS],
-        len(lines),
-        len(sheets.rows[table]),
-        query,
-        branches,
-        sheets.stamp,
-        clerk.may(Role.ADMIN),
-    )
-
-
-def _holds(query: str, row: Mapping[str, str], line: RowLine) -> bool:
-    wanted = query.casefold()
-    texts = (*row.values(), *(cell.text for cell in line.cells))
-    return any(wanted in text.casefold() for text in texts)
 
 
 def _known(table: str) -> None:
