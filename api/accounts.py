@@ -1,4 +1,5 @@
-"""Accounts of the workbench: one-time links, passwords, signing in and out. A failed attempt costs time, and more of them more.
+"""Signing in and out, one-time links, passwords. A failed attempt costs time, and more of them more. Whose accounts there are:
+api/staff.py.
 
 Passwords are hashed with Argon2id at the second recommended setting of RFC 9106 (64 MiB, three passes), which argon2-cffi has by default.
 """

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from api import cli_learning
+from api.cli_audit import audit_app
 from api.cli_keys import keys_app
 from api.cli_models import models_app
 from classifier.errors import FenbanError
@@ -37,6 +38,7 @@ for name, group in (
     ("export", export_app),
     ("corpora", corpora_app),
     ("keys", keys_app),
+    ("audit", audit_app),
 ):
     app.add_typer(group, name=name)
 app.command()(cli_learning.retrain)
@@ -284,7 +286,7 @@ def evaluate(
         "--models",
         str(settings.models),
         "--directory",
-        str(settings.directory),
+        str(settings.directory_in_use),
     ]
     arguments += ["--json", json_out] if json_out else []
     arguments += ["--html", str(html)] if html else []

@@ -1,7 +1,7 @@
 """The model in use: loaded aside, verified, tried, then swapped by one reference. A model that fails leaves the old one in place.
 
-No request pays for a load: a thread of each worker process follows ACTIVE and the unit directory (`following`, begun with the
-application). A request takes the engine once and keeps it to its end; an old engine goes when its last request has.
+No request pays for a load: a thread of each worker process follows ACTIVE, the unit directory and the office's headings (`following`,
+begun with the application). A request takes the engine once and keeps it to its end; an old engine goes when its last request has.
 """
 
 from __future__ import annotations
@@ -11,17 +11,20 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
 
+from api.settings import directory_in_use
 from classifier.bundle import Bundle, load_bundle
 from classifier.directory import load_directory
-from classifier.errors import BundleError, BundleMissingError, FenbanError
+from classifier.errors import BundleError, BundleMissingError, FenbanError, TaxonomyError
 from classifier.registry import Registry
 from classifier.release import SMOKE
 from classifier.routing import Router
+from classifier.tables import read_text
+from classifier.taxonomy import parse_headings
 from classifier.triage import triage
 
 #: How often ACTIVE and the directory are looked at, and how soon what failed is tried again unchanged: a disk may have been full.
@@ -31,32 +34,48 @@ RETRY_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What one request works with from beginning to end."""
+    """What one request works with from beginning to end. The bundle's taxonomy has the office's own headings where there are any."""
 
     bundle: Bundle
     router: Router
 
+    def heading_of(self, code: str) -> str:
+        """The office's heading for a category of any level, "" when none is mapped."""
+        return self.bundle.taxonomy.heading(code)
+
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What was there at a look: the pointer's content; name, time and size of each file of the directory."""
+    """What was there at a look: the pointer's content; the directory's folder; name, time and size of each file of it, and of the
+    headings."""
 
     pointer: str = ""
+    folder: Path = Path()
     directory: tuple[tuple[str, int, int], ...] = ()
+    headings: tuple[tuple[str, int, int], ...] = ()
 
 
 class Live:
-    """Holds the engine of the ACTIVE bundle. Safe to share between threads."""
+    """Holds the engine of the ACTIVE bundle. Safe to share between threads.
 
-    def __init__(self, models: Path, directory: Path) -> None:
+    `own` is where the office's own directory is, once there is one, and `headings` its own headings.csv.
+    """
+
+    def __init__(
+        self, models: Path, directory: Path, own: Path | None = None, headings: Path | None = None
+    ) -> None:
         self._registry = Registry(models)
-        self._directory = directory
+        self._directory, self._own, self._headings = directory, own, headings
         self._lock = threading.Lock()
         self._engine: Engine | None = None
+        #: The bundle as it was loaded, with its own headings.
+        self._bundle: Bundle | None = None
         #: Of the last attempt, and when it failed; of the engine that serves.
         self._tried: _Seen | None = None
         self._failed_at = 0.0
         self._loaded = _Seen()
+        #: What is wrong beside the engine that serves.
+        self._remark: str | None = None
         self.problem: str | None = None
 
     def engine(self) -> Engine:
@@ -90,7 +109,8 @@ class Live:
     def look(self) -> None:
         """Take up what changed since the last look, if it works. What happened is in `problem`, None when all is well."""
         with self._lock:
-            seen = _Seen(self._pointer(), _stamps(self._directory))
+            folder = directory_in_use(self._own, self._directory) if self._own else self._directory
+            seen = _Seen(self._pointer(), folder, _stamps(folder), _stamps_of(self._headings))
             if seen == self._tried and not (
                 self.problem and time.monotonic() - self._failed_at > RETRY_SECONDS
             ):
@@ -109,14 +129,16 @@ class Live:
         old = self._engine
         # Touched files, or a pointer set to what it was: nothing to do.
         if old and seen == self._loaded:
-            self.problem = None
+            self.problem = self._remark
             return
-        same = old is not None and seen.pointer == self._loaded.pointer
-        bundle = old.bundle if old and same else load_bundle(self._registry.active())
-        router = Router(load_directory(self._directory, bundle.taxonomy), bundle.taxonomy, bundle.tokeniser)
+        same = self._bundle is not None and seen.pointer == self._loaded.pointer
+        loaded = self._bundle if self._bundle and same else load_bundle(self._registry.active())
+        bundle, problem = self._with_headings(loaded)
+        router = Router(load_directory(seen.folder, bundle.taxonomy), bundle.taxonomy, bundle.tokeniser)
         engine = Engine(bundle, router)
         _try_out(engine)
-        self._engine, self._loaded, self.problem = engine, seen, None
+        self._engine, self._bundle, self._loaded = engine, loaded, seen
+        self.problem = self._remark = problem
         if old:
             structlog.get_logger("fenban").info(
                 "model",
@@ -125,6 +147,17 @@ class Live:
                 milliseconds=round((time.monotonic() - started) * 1000),
                 pid=os.getpid(),
             )
+
+    def _with_headings(self, bundle: Bundle) -> tuple[Bundle, str | None]:
+        """The bundle with the office's headings, and what is wrong with them: wrong headings must not keep a model from serving."""
+        if self._headings is None or not self._headings.exists():
+            return bundle, None
+        try:
+            text = read_text(self._headings, TaxonomyError)
+            headings = parse_headings(text, bundle.taxonomy.categories, self._headings.name)
+        except TaxonomyError as problem:
+            return bundle, f"本单位的大类对照没有采用，仍用模型自带的：{problem}"
+        return replace(bundle, taxonomy=replace(bundle.taxonomy, headings=headings)), None
 
     def _fail(self, seen: _Seen, reason: str) -> None:
         self._failed_at = time.monotonic()
@@ -150,6 +183,14 @@ def _stamps(folder: Path) -> tuple[tuple[str, int, int], ...]:
     except OSError:
         return ()
     return tuple(sorted((name, stat.st_mtime_ns, stat.st_size) for name, stat in found))
+
+
+def _stamps_of(file: Path | None) -> tuple[tuple[str, int, int], ...]:
+    try:
+        stat = file.stat() if file else None
+    except OSError:
+        stat = None
+    return ((file.name, stat.st_mtime_ns, stat.st_size),) if file and stat else ()
 
 
 def _try_out(engine: Engine) -> None:

@@ -230,7 +230,7 @@ def training_command(settings: Settings, labels: Path) -> list[str]:
         # UTF-8 both ways, whatever the locale of the office's machine.
         *(sys.executable, "-X", "utf8", "-P", "-m", "training", "retrain", "--json-progress"),
         *("--labels", str(labels), "--models", str(settings.models)),
-        *("--corpora", str(settings.corpora), "--directory", str(settings.directory)),
+        *("--corpora", str(settings.corpora), "--directory", str(settings.directory_in_use)),
     ]
 
 

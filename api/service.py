@@ -69,7 +69,11 @@ def open_service(settings: Settings) -> Service:
     except BaseException:
         store.close()
         raise
-    return Service(settings, store, keyring, Live(settings.models, settings.directory))
+    return Service(settings, store, keyring, _live(settings))
+
+
+def _live(settings: Settings) -> Live:
+    return Live(settings.models, settings.directory, settings.own_directory, settings.headings_file)
 
 
 def _keep_admin_key(settings: Settings, key: str) -> None:

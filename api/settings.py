@@ -30,7 +30,8 @@ class Settings(BaseSettings):
     models: Path = Field(default=Path("models"), description="模型目录")
     corpora: Path = Field(default=Path("corpora"), description="自带的分类表、词表和语料所在目录")
     directory: Path = Field(
-        default=Path("corpora/units/county"), description="单位目录文件夹；本单位可换成自己的"
+        default=Path("corpora/units/county"),
+        description="单位目录文件夹；在管理页面上改过以后，用数据目录里本单位自己的那份",
     )
     host: str = Field(default="127.0.0.1", description="监听地址")
     port: int = Field(default=8000, ge=0, le=65535, description="监听端口")
@@ -93,9 +94,33 @@ class Settings(BaseSettings):
         return self.data_dir / "fenban.key"
 
     @property
+    def own_directory(self) -> Path:
+        """The office's own unit directory: a link to one of `directory_history`, there from the first edit on."""
+        return self.data_dir / "directory"
+
+    @property
+    def directory_history(self) -> Path:
+        return self.data_dir / "directory-history"
+
+    @property
+    def directory_in_use(self) -> Path:
+        """The folder whose units and rules count now."""
+        return directory_in_use(self.own_directory, self.directory)
+
+    @property
+    def headings_file(self) -> Path:
+        """The office's own headings over the taxonomy, in place of those in the bundle."""
+        return self.data_dir / "headings.csv"
+
+    @property
     def admin_file(self) -> Path:
         """Where the first administrator's credential is kept until someone moves it."""
         return self.data_dir / "admin.key"
+
+
+def directory_in_use(own: Path, given: Path) -> Path:
+    """The version that `own` leads to, else `given`. A link that leads nowhere is in use all the same: it fails in words, not in silence."""
+    return own.resolve() if own.is_symlink() or own.is_dir() else given
 
 
 @lru_cache(maxsize=1)

@@ -33,16 +33,24 @@ def read_text(file: Path, error: type[ReferenceDataError]) -> str:
 def parse_rows(text: str, needed: Sequence[str], source: str, error: type[ReferenceDataError]) -> list[Row]:
     """Rows as dicts of stripped strings, each with its line number. Blank rows are left out.
 
-    Raises `error` when a needed column is missing.
+    Raises `error` when a needed column is missing, or when it is no table at all.
     """
     reader = csv.DictReader(io.StringIO(text, newline=""))
-    missing = [column for column in needed if column not in (reader.fieldnames or ())]
-    if missing:
-        raise error(f"{source} 第 1 行：缺少列 {'、'.join(missing)}。请补上表头。")
-    rows = (
-        (reader.line_num, {key: (value or "").strip() for key, value in row.items() if isinstance(key, str)})
-        for row in reader
-    )
+    try:
+        missing = [column for column in needed if column not in (reader.fieldnames or ())]
+        if missing:
+            raise error(f"{source} 第 1 行：缺少列 {'、'.join(missing)}。请补上表头。")
+        rows = [
+            (
+                reader.line_num,
+                {key: (value or "").strip() for key, value in row.items() if isinstance(key, str)},
+            )
+            for row in reader
+        ]
+    except csv.Error:
+        raise error(
+            f"{source} 第 {reader.line_num + 1} 行：格式读不懂，或有一格太长。请检查引号和分隔符。"
+        ) from None
     return [(line, row) for line, row in rows if any(row.values())]
 
 

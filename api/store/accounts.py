@@ -203,3 +203,40 @@ def change_account(connection: Connection, user_id: str, role: Role, unit: str, 
 def end_keys(connection: Connection, user_id: str) -> int:
     """Withdraw every API key of an account; how many there were."""
     return connection.execute(delete(api_keys).where(api_keys.c.user_id == user_id)).rowcount
+
+
+def lock_administrators(connection: Connection) -> None:
+    """Until this transaction ends nobody else changes who is an administrator. SQLite has one writer anyway."""
+    connection.execute(
+        select(users.c.id).where(users.c.role == Role.ADMIN.value).order_by(users.c.id).with_for_update()
+    )
+
+
+def active_administrators(connection: Connection) -> list[str]:
+    """Ids of the administrators that are not disabled."""
+    query = select(users.c.id).where(users.c.role == Role.ADMIN.value, users.c.disabled_at.is_(None))
+    return list(connection.execute(query).scalars())
+
+
+def sessions_open(connection: Connection, user_id: str, idle: timedelta, longest: timedelta) -> int:
+    """How many sessions of an account still hold."""
+    query = select(func.count()).where(
+        sessions.c.user_id == user_id,
+        sessions.c.seen_at > now() - idle,
+        sessions.c.created_at > now() - longest,
+    )
+    return connection.execute(query).scalar_one()
+
+
+def keys(connection: Connection, user_id: str = "", limit: int | None = None) -> Sequence[RowMapping]:
+    """Keys in use, newest first, of one account or of all that are not disabled: whose, since when, until when. Nothing of the key."""
+    query = (
+        select(api_keys.c.user_id, users.c.name, users.c.role, api_keys.c.created_at, api_keys.c.expires_at)
+        .join(users, users.c.id == api_keys.c.user_id)
+        .where((api_keys.c.expires_at.is_(None)) | (api_keys.c.expires_at > now()))
+        .order_by(api_keys.c.created_at.desc())
+        .limit(limit)
+    )
+    narrowed = api_keys.c.user_id == user_id if user_id else users.c.disabled_at.is_(None)
+    query = query.where(narrowed)
+    return connection.execute(query).mappings().all()

@@ -8,6 +8,7 @@ elsewhere (it stands in every export), tells.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, text
+from sqlalchemy import Connection, Row, Select, insert, select, text
 
 from api.store.petitions import now
 from api.store.tables import audit, users
@@ -76,15 +77,12 @@ def record(
     `detail` is JSON without a petition's text and without anybody's identity but that of users of this service.
     """
     _take_turn(connection)
-    latest = connection.execute(
-        select(audit.c.number, audit.c.digest).order_by(audit.c.number.desc()).limit(1)
-    ).first()
-    number, before = (latest.number + 1, latest.digest) if latest else (1, _BEGINNING)
+    last, before = latest(connection)
     role = ""
     if user_id is not None:
         role = connection.execute(select(users.c.role).where(users.c.id == user_id)).scalar_one()
     row = {
-        "number": number,
+        "number": last + 1,
         "created_at": now(),
         "user_id": user_id,
         "role": role,
@@ -129,8 +127,36 @@ def entries(
     user_id: str = "",
     action: str = "",
     petition_id: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> Iterator[Entry]:
-    """The trail, latest first, from below number `before`; narrowed to a user, an action, a petition."""
+    """The trail, latest first, from below number `before`; narrowed to a user, an action, a petition, the time from `since` to before
+    `until`."""
+    query = _narrowed(user_id, action, petition_id, since, until)
+    query = query.where(audit.c.number < before) if before is not None else query
+    for row in connection.execute(query.order_by(audit.c.number.desc()).limit(limit)):
+        yield _entry(row)
+
+
+def entries_onward(
+    connection: Connection,
+    after: int,
+    limit: int,
+    user_id: str = "",
+    action: str = "",
+    petition_id: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Iterator[Entry]:
+    """The same, oldest first, from above number `after`."""
+    query = _narrowed(user_id, action, petition_id, since, until).where(audit.c.number > after)
+    for row in connection.execute(query.order_by(audit.c.number).limit(limit)):
+        yield _entry(row)
+
+
+def _narrowed(
+    user_id: str, action: str, petition_id: str, since: datetime | None, until: datetime | None
+) -> Select[Any]:
     query = select(audit, users.c.name.label("user")).outerjoin(users, users.c.id == audit.c.user_id)
     for column, value in (
         (audit.c.user_id, user_id),
@@ -138,26 +164,59 @@ def entries(
         (audit.c.petition_id, petition_id),
     ):
         query = query.where(column == value) if value else query
-    query = query.where(audit.c.number < before) if before is not None else query
-    for row in connection.execute(query.order_by(audit.c.number.desc()).limit(limit)):
-        yield _entry(row)
+    query = query.where(audit.c.created_at >= since.astimezone(UTC)) if since else query
+    return query.where(audit.c.created_at < until.astimezone(UTC)) if until else query
+
+
+def latest(connection: Connection) -> tuple[int, str]:
+    """Number and digest of the latest row; 0 and that of the empty trail when there is none."""
+    row = connection.execute(
+        select(audit.c.number, audit.c.digest).order_by(audit.c.number.desc()).limit(1)
+    ).first()
+    return (row.number, row.digest) if row else (0, _BEGINNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a look at the chain found: rows `first` to `last` were read; `broken` is the first that does not continue the chain, None
+    when all do. `is_whole` says whether `last` is the latest row."""
+
+    first: int
+    last: int
+    broken: int | None
+    is_whole: bool
 
 
 def broken_at(connection: Connection) -> int | None:
     """The number of the first row that does not continue the chain, None when the whole trail holds."""
-    before, last = _BEGINNING, 0
-    while (
-        rows := connection.execute(
-            select(audit).where(audit.c.number > last).order_by(audit.c.number).limit(_PAGE)
+    return check_chain(connection).broken
+
+
+def check_chain(connection: Connection, after: int = 0, seconds: float | None = None) -> Checked:
+    """Follow the chain from row `after` on, taking that row's own digest as given, for `seconds` at most (None: to the end)."""
+    until = None if seconds is None else time.monotonic() + seconds
+    last, before = 0, _BEGINNING
+    if after > 0:
+        given = connection.execute(select(audit.c.digest).where(audit.c.number == after)).scalar()
+        if given is None:
+            return Checked(after, after, after, is_whole=False)
+        last, before = after, given
+    while True:
+        rows = (
+            connection.execute(
+                select(audit).where(audit.c.number > last).order_by(audit.c.number).limit(_PAGE)
+            )
+            .mappings()
+            .all()
         )
-        .mappings()
-        .all()
-    ):
         for row in rows:
             if row["number"] != last + 1 or row["digest"] != _digest(before, dict(row)):
-                return last + 1
+                return Checked(after + 1, last + 1, last + 1, is_whole=False)
             before, last = row["digest"], row["number"]
-    return None
+        if len(rows) < _PAGE:
+            return Checked(after + 1, last, None, is_whole=True)
+        if until is not None and time.monotonic() >= until:
+            return Checked(after + 1, last, None, is_whole=False)
 
 
 def _entry(row: Row[Any]) -> Entry:

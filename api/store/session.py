@@ -22,7 +22,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from classifier.errors import ConflictError, InputError, SchemaTooNewError, StoreError, StoreUnavailableError
 
 #: The newest migration; a database at this revision needs no migration run.
-HEAD = "0008"
+HEAD = "0009"
 _WRITES = "fenban_writes"
 _BUSY_MILLISECONDS = 10_000
 _CACHE_KIB = 16_384

@@ -416,6 +416,9 @@ audit = Table(
     Column("digest", String(64), nullable=False),
 )
 
+Index("ix_audit_action", audit.c.action, audit.c.number)
+Index("ix_audit_created_at", audit.c.created_at)
+
 # Files that the workbench takes in. They lie in the data folder, sealed under a key of their own.
 imports = Table(
     "imports",

@@ -133,8 +133,9 @@ def _named(known: Offers, typed: str) -> str:
     if typed in known.by_code:
         return typed
     found = known.by_name.get(_plain(typed), [])
-    own = [offer for offer in found if _plain(typed) in {_plain(offer.name), _plain(offer.path)}]
-    found = own or found
+    # A unit's path is the name of the one above it, which that name means first.
+    own = [offer for offer in found if _plain(typed) == _plain(offer.name)]
+    found = own or [offer for offer in found if _plain(typed) == _plain(offer.path)] or found
     if len(found) == 1:
         return found[0].code
     what = _CALLED[known.listed]

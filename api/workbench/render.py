@@ -37,6 +37,11 @@ NOTICES: dict[str, Notice] = {
     "not-by-person": Notice(
         "warn", "不能按姓名、电话、证件号查找：系统不保存可查的身份信息。同一人的重复来信由“关联”找出。"
     ),
+    "account": Notice("ok", "账号已修改。"),
+    "sessions": Notice("ok", "这个账号的登录已全部结束。"),
+    "keys": Notice("ok", "这个账号的凭证已全部收回。"),
+    "directory": Notice("ok", "单位目录已保存，几秒内全部生效。"),
+    "headings": Notice("ok", "大类对照已保存，几秒内全部生效。"),
     "password": Notice("ok", "密码已更换，其他地方的登录已失效。"),
     "registered": Notice("ok", "已登记，等待认定。"),
     "registered-decided": Notice("ok", "已登记并认定。"),

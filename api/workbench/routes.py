@@ -5,6 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.workbench.pages import (
+    accounts,
+    admin,
+    audit,
+    directory,
+    headings,
     help,
     imports,
     links,
@@ -32,6 +37,11 @@ for module in (
     imports,
     overview,
     models,
+    accounts,
+    admin,
+    audit,
+    directory,
+    headings,
     help,
 ):
     router.include_router(module.router)

@@ -13,12 +13,15 @@ from fastapi import FastAPI
 from sqlalchemy import event, insert
 
 from api.access import COOKIE
+from api.live import Live
 from api.service import Service
+from api.settings import Settings
 from api.store.accounts import NewSession, begin_session
 from api.store.firewall import Role
 from api.store.petitions import new_id, now
 from api.store.tables import links, petitions, reviews, suggestions
 from api.store.users import add_user, find_user
+from classifier.bundle import Bundle
 from classifier.errors import NotFoundError
 
 with warnings.catch_warnings():
@@ -150,3 +153,14 @@ def queries(service: Service) -> Callable[[Callable[[], Any]], int]:
         return len(sent)
 
     return count
+
+
+@pytest.fixture
+def follower(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> Callable[[Settings], Live]:
+    """Makes a `Live` that follows the office's own directory and headings, as each worker process has one; the model is loaded already."""
+    monkeypatch.setattr("api.live.load_bundle", lambda _: bundle)
+
+    def make(settings: Settings) -> Live:
+        return Live(settings.models, settings.directory, settings.own_directory, settings.headings_file)
+
+    return make

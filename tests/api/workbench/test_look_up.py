@@ -102,3 +102,9 @@ def test_the_macro_escapes_and_labels():
     assert '<label for="u">单位</label>' in shown
     assert 'name="unit" value="a&#34;b"' in shown
     assert 'name="unit_typed" value="&lt;b&gt;"' in shown
+
+
+def test_a_units_own_name_goes_before_that_of_the_one_above(service):
+    directory = service.live.engine().router.directory
+    assert directory.units["levy_office"].parent == "housing"
+    assert chosen(service, Listed.UNITS, "", "住建局") == "housing"

@@ -7,7 +7,9 @@ import shutil
 import pytest
 from fastapi.routing import APIRoute
 
-from api import imports
+from api import import_run, imports
+from api.store.firewall import Role
+from api.store.users import add_user
 from api.workbench import routes as workbench
 from classifier.registry import Registry
 
@@ -88,6 +90,29 @@ _MAY = {
     ("POST", "/petitions/{petition_id}/links/{other_id}/undo"): (_OFFICERS, 409, {"expected_verdict": "999"}),
     ("GET", "/matters/{matter_id}"): (_EVERYONE, 200, None),
     ("POST", "/matters/{matter_id}/split"): (_REVIEWERS, 422, {"reason": "不是一回事"}),
+    # Administration. What changes something is posted as nothing useful: it is refused in words, not done.
+    ("GET", "/admin"): (_AUDITORS, 200, None),
+    ("GET", "/admin/accounts"): (_AUDITORS, 200, None),
+    ("POST", "/admin/accounts"): (_ADMIN, 422, {"name": ""}),
+    ("GET", "/admin/accounts/{account_id}"): (_AUDITORS, 200, None),
+    ("POST", "/admin/accounts/{account_id}"): (_ADMIN, 422, {"role": "nobody"}),
+    ("POST", "/admin/accounts/{account_id}/link"): (_ADMIN, 200, {}),
+    ("POST", "/admin/accounts/{account_id}/sign-out"): (_ADMIN, 303, {}),
+    ("POST", "/admin/accounts/{account_id}/keys"): (_ADMIN, 422, {"days": "0"}),
+    ("POST", "/admin/accounts/{account_id}/withdraw"): (_ADMIN, 303, {}),
+    ("GET", "/admin/keys"): (_AUDITORS, 200, None),
+    ("GET", "/admin/directory"): (_AUDITORS, 200, None),
+    ("POST", "/admin/directory/restore"): (_ADMIN, 409, {"number": "1", "v": "old"}),
+    ("GET", "/admin/directory/{table}"): (_AUDITORS, 200, None),
+    ("GET", "/admin/directory/{table}/download"): (_AUDITORS, 200, None),
+    ("POST", "/admin/directory/{table}/upload"): (_ADMIN, 422, {}),
+    ("GET", "/admin/directory/{table}/row"): (_ADMIN, 200, None),
+    ("POST", "/admin/directory/{table}/row"): (_ADMIN, 409, {"v": "old"}),
+    ("GET", "/admin/headings"): (_AUDITORS, 200, None),
+    ("POST", "/admin/headings"): (_ADMIN, 409, {"v": "old"}),
+    ("GET", "/admin/audit"): (_AUDITORS, 200, None),
+    ("GET", "/admin/audit/check"): (_AUDITORS, 200, None),
+    ("POST", "/admin/audit/export"): (_AUDITORS, 200, {}),
 }  # fmt: skip
 #: What needs no session.
 _OPEN = {("GET", "/sign-in"), ("POST", "/sign-in"), ("GET", "/welcome"), ("POST", "/welcome")}
@@ -116,7 +141,7 @@ def waiting_import(service, desk):
 
 
 @pytest.fixture
-def ids(http, settings, monkeypatch, waiting_import):
+def ids(http, service, settings, monkeypatch, waiting_import):
     """Two petitions that everybody may see, on one matter, and what else addresses name."""
     # A registry of its own, and nothing is trained: a retraining ends as it begins.
     own = shutil.copytree(settings.models, settings.data_dir / "models")
@@ -127,7 +152,10 @@ def ids(http, settings, monkeypatch, waiting_import):
         http.post(f"/v1/petitions/{each}/decisions", {"kind": "申诉求决", "unit": UNIT})
     body = {"links": [{"id": other, "confirmed": True}]}
     matter = http.post(f"/v1/petitions/{one}/decisions", body).json()["matter"]["id"]
+    with service.store.write() as connection:
+        account = add_user(connection, "somebody", Role.INTAKE)
     return {
+        "account_id": account.id,
         "petition_id": one,
         "other_id": other,
         "matter_id": matter,
