@@ -374,8 +374,8 @@ def test_an_office_may_have_another_limit(http, service, four, chain):
 #: Columns that tell who somebody is, by a key or in clear.
 _WHO = ("digest", "petitioner", "person", "id_number", "phone", "name_address", "account", "identity")
 _MARKS = ("count", "number_of", "score", "rank", "label", "status", "level", "risk", "tag", "flag", "times")
-#: Keyed by a digest that is none of a petitioner's.
-_NOT_PEOPLE = {"api_keys", "idempotency"}
+#: With a digest that is none of a petitioner's: the office's own accounts, their doings, requests.
+_NOT_PEOPLE = {"api_keys", "idempotency", "sessions", "invitations", "audit"}
 
 
 def _marks_on_people(tables):

@@ -90,9 +90,9 @@ def test_documentation_page_loads_nothing_from_elsewhere(http):
     assert answers == dict.fromkeys(loaded, 200)
 
 
-def test_root_leads_to_the_documentation(http):
+def test_root_leads_to_the_workbench(http):
     answer = http.get("/", role=None, follow_redirects=False)
-    assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?onward=%2F")
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ _ROLES = [name for name, _, _ in demo.ACCOUNTS]
 _NOT_FOLLOWED = re.compile(r"^/(static|v1|docs|sign-out)|\.(xlsx|csv)$|/rejects$|/download")
 _IDS = re.compile(r"/(?:[0-9a-f]{32}|m[0-9a-f]{12,}|\d+)(?=/|$)")
 _MOST = 80
+#: One petition may have neither links nor a matter: some more of them are opened.
+_OFTEN = {"/petitions/{id}": 15}
 _AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
 _CONTRAST = {"runOnly": ["color-contrast"]}
 
@@ -83,13 +85,13 @@ class Walk:
 
     def run(self) -> None:
         waiting = [self.page.url]
-        while waiting and len(self.visited) < _MOST:
+        while waiting and sum(self.visited.values()) < _MOST:
             address = waiting.pop(0)
             pattern = _pattern(address)
-            if pattern in self.visited:
+            if self.visited.get(pattern, 0) >= _OFTEN.get(pattern, 1):
                 continue
             answer = self.page.goto(address)
-            self.visited[pattern] = answer.status
+            self.visited[pattern] = self.visited.get(pattern, 0) + 1
             if answer.status != 200:
                 self.wrong.append(f"{address}: {answer.status}")
                 continue
@@ -128,7 +130,10 @@ def test_every_page_of_every_role(browser, office):
     wrong: dict[str, list[str]] = {}
     reached: dict[str, set[str]] = {}
     for name in _ROLES:
-        context = browser.new_context(viewport={"width": 1366, "height": 768}, locale="zh-CN")
+        # Colours that are on their way from one scheme to the other are nobody's.
+        context = browser.new_context(
+            viewport={"width": 1366, "height": 768}, locale="zh-CN", reduced_motion="reduce"
+        )
         page = context.new_page()
         _sign_in(page, office, name)
         walk = Walk(page, office, seen)
