@@ -33,7 +33,7 @@ from typing import Any
 
 import httpx
 
-from bench.forms import form_to, links_of
+from bench.forms import form_to, forms_of, links_of
 from bench.shared_data import ROOT, seed_rows
 from bench.swap import free_port
 
@@ -58,7 +58,7 @@ class Seen:
     def figures(self, minutes: float) -> dict[str, Any]:
         whole = sorted(ms for path, all_ in self.took.items() for ms in all_)
         begin = self.memory[0][0] + min(_WARM_SECONDS, 60 * minutes / 4)
-        warm = [mb for at, mb in self.memory if at >= begin]
+        warm = [mb for at, mb in self.memory if at >= begin] or [0.0]
         quarter = max(1, len(warm) // 4)
         return {
             "minutes": minutes,
@@ -127,14 +127,17 @@ def clerk(
         suggested = person.send(
             form, "/register", title=row["title"], text=row["text"], channel="电话", do="suggest"
         )
-        receipt = person.send(suggested, "/register", do="accept")
+        receipt = person.send(suggested, "/register", do="accept", **_chosen(suggested))
         seen.registered += 1
         own = [link for link in links_of(receipt) if _IDS.search(link)]
         page = person.get(own[0]) if own else ""
         pairs = [link for link in links_of(page) if "/links/" in link]
         if pairs:
-            person.press(person.get(pairs[0]), f"{pairs[0].partition('?')[0]}/confirm")
-            seen.linked += 1
+            beside = person.get(pairs[0])
+            where = pairs[0].partition("?")[0]
+            if any(form.action == where for form in forms_of(beside)):  # else somebody has decided on it
+                person.send(beside, where, verdict="yes")
+                seen.linked += 1
         others = ("/queue", "/petitions", "/overview", "/queue?sort=due", "/help", "/petitions?q=电梯")
         listed = person.get(others[turn % len(others)])
         opened = [link for link in links_of(listed) if _IDS.search(link)]
@@ -143,6 +146,13 @@ def clerk(
         turn += 1
         due += every
         ended.wait(max(0.0, due - time.monotonic()))
+
+
+def _chosen(page: str) -> dict[str, str]:
+    """Where the model is not sure nothing is chosen beforehand: the person takes the first candidate."""
+    held = dict(form_to(page, "/register").fields)
+    first = {name: re.search(rf'name="{name}" value="([^"]+)"', page) for name in ("category", "unit")}
+    return {name: found.group(1) for name, found in first.items() if found and not held.get(name)}
 
 
 def importer(person: Person, texts: list[dict[str, str]], seen: Seen, ended: threading.Event) -> None:
@@ -257,6 +267,8 @@ def soak(minutes: float, every: float, database_url: str) -> dict[str, Any]:
         ended.set()
         for thread in work:
             thread.join(60)
+        log = (Path(folder) / "log").read_text(encoding="utf-8", errors="replace")
+        sys.stderr.writelines(f"{line}\n" for line in log.splitlines() if '"level": "error"' in line)
     for failure in sorted(set(seen.failures)):
         sys.stderr.write(f"{seen.failures.count(failure)} × {failure}\n")
     return seen.figures(minutes)
