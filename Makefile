@@ -1,15 +1,19 @@
-# make serve — set everything up and serve on 127.0.0.1:8000     make test — the tests
+# make serve — set everything up and serve on 127.0.0.1:8000     make demo — the same with a demo office
+# make test  — the tests
 # make check — format, lint, types, arrows                       make bench — the measurements
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
 LOCKS  := requirements/runtime.txt requirements/dev.txt
 
-.PHONY: serve test check format model bench lock clean
+.PHONY: serve demo test check format model bench lock clean
 .DELETE_ON_ERROR:
 
 serve: $(VENV)/.runtime models/ACTIVE
 	$(BIN)/fenban serve
+
+demo: $(VENV)/.runtime models/ACTIVE
+	$(BIN)/fenban serve --demo
 
 test: $(VENV)/.dev models/ACTIVE
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered $(ARGS)

@@ -58,6 +58,7 @@ def _announce(settings: Settings, version: str, problem: str | None, link: str |
         names = "、".join(name for name, _, _ in demo.ACCOUNTS)
         lines.append(f"演示  用户名 {names}，密码都是 {demo.PASSWORD}")
     elif link is not None:
+        lines.append("演示  想先看看，可以另开一个演示单位：fenban serve --demo")
         lines.append(f"首次登录  {address}{link}")
         lines.append("（管理员 admin 的一次性链接，三天内有效；用它设置密码）")
     if settings.admin_file.exists():
