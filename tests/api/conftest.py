@@ -135,8 +135,12 @@ def service(service: Service, live: Live) -> Service:
 
 
 @pytest.fixture
-def app(settings: Settings, service: Service) -> FastAPI:
-    return create_app(settings, service)
+def app(settings: Settings, service: Service) -> Iterator[FastAPI]:
+    made = create_app(settings, service)
+    yield made
+    # FastAPI keeps every application that shared routers were included in; with it would stay the store and all it has compiled.
+    vars(made.router).clear()
+    vars(made).clear()
 
 
 class Keys(dict[str, str]):
