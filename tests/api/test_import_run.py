@@ -95,7 +95,9 @@ def test_killed_at_any_batch_it_stores_each_row_once(service, user, begun, monke
     import_id = upload(service, user, "三月.csv", _file())
     start(service, import_id, None, user)
     real, batches = import_run.import_batch, []
-    monkeypatch.setattr(import_run, "_MOST_ROWS", 2)  # however quick the machine: more batches than are killed at
+    monkeypatch.setattr(
+        import_run, "_MOST_ROWS", 2
+    )  # however quick the machine: more batches than are killed at
 
     def killing(service, batch, user_id, along):
         def killed(connection, new, known):
