@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import traceback
+from http import HTTPStatus
 from typing import Protocol
 
 import structlog
@@ -134,7 +136,21 @@ def install(app: FastAPI, pages: Pages) -> None:
                 "没有这个页面。请从菜单里打开。" if status == 404 else f"{TITLES.get(status, '出错')}。",
             )
         detail = TITLES.get(status, "出错") + "。请对照 /docs 检查地址和方法。"
-        return problem(status, f"http-{status}", detail, dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+            # The framework names the methods of the first route of this address only.
+            headers["Allow"] = ", ".join(_methods(request)) or headers.get("Allow", "")
+        return problem(status, f"http-{status}", detail, headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """What may be done with this address, as the interface describes it."""
+    found: set[str] = set()
+    for template, operations in request.app.openapi()["paths"].items():
+        pattern = "[^/]+".join(map(re.escape, re.split(r"\{[^}]*\}", template)))
+        if re.fullmatch(pattern, request.url.path):
+            found.update(method.upper() for method in operations)
+    return sorted(found)
 
 
 def unexpected(request: Request, error: Exception) -> Response:

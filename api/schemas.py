@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from classifier.dates import parse_date
 from classifier.errors import DateError, UnknownCodeError
@@ -28,6 +28,16 @@ def moment(value: Any) -> datetime | None:
         return parse_date(value if isinstance(value, datetime) else str(value))
     except DateError:
         raise DateError("日期无法识别。请写成 2019-03-04 或 2019-03-04 11:38:34。") from None
+
+
+#: In the description of the interface: any string, for dates are written in many ways.
+AS_WRITTEN = WithJsonSchema({"type": "string"})
+#: A moment in any of the usual ways of writing; empty for none.
+Moment = Annotated[
+    datetime | None,
+    BeforeValidator(moment),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]}),
+]
 
 
 def _whole(text: str) -> str:
@@ -73,7 +83,7 @@ class PetitionIn(_Model):
     title: _Text = Field(default="", description="标题", json_schema_extra={"maxLength": MAX_CHARACTERS})
     text: _Text = Field(default="", description="内容", json_schema_extra={"maxLength": MAX_CHARACTERS})
     channel: str = Field(default="", max_length=20, description="网络、来信、电话、传真、来访")
-    received_at: Annotated[datetime | None, BeforeValidator(moment)] = Field(
+    received_at: Moment = Field(
         default=None, description="收到时间；2019-03-04、2019/3/4、2019年3月4日 下午3点 等写法都可以"
     )
     district: str = Field(default="", max_length=80, description="辖区代码或名称")

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator
 
 from api.access import Anyone, ServiceDep
 from api.hot import SURE, hot
-from api.schemas import HotOut, moment
+from api.schemas import AS_WRITTEN, HotOut, moment
 
 router = APIRouter(prefix="/v1", tags=["苗头预警"])
 
@@ -19,9 +19,12 @@ router = APIRouter(prefix="/v1", tags=["苗头预警"])
 def get_hot(
     service: ServiceDep,
     viewer: Anyone,
-    since: Annotated[datetime, BeforeValidator(moment), Query(description="从何时起（含）")],
+    since: Annotated[datetime, BeforeValidator(moment), AS_WRITTEN, Query(description="从何时起（含）")],
     until: Annotated[
-        datetime | None, BeforeValidator(moment), Query(description="到何时止（不含）；不写为现在")
+        datetime | None,
+        BeforeValidator(moment),
+        AS_WRITTEN,
+        Query(description="到何时止（不含）；不写为现在"),
     ] = None,
     min_score: Annotated[float, Query(ge=0, le=1, description="建议的关联从这个分数起才算")] = SURE,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,

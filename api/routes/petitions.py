@@ -5,11 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import asdict
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import BeforeValidator
 
 from api.access import Anyone, Officer, Reviewer, ServiceDep
 from api.decisions import (
@@ -31,6 +29,7 @@ from api.schemas import (
     DecisionIn,
     HistoryOut,
     LinksOut,
+    Moment,
     OriginalOut,
     PetitionDetailOut,
     PetitionIn,
@@ -39,7 +38,6 @@ from api.schemas import (
     TriageIn,
     TriageListOut,
     UndoIn,
-    moment,
 )
 from api.store.petitions import Filters
 from classifier.errors import InputError
@@ -55,7 +53,6 @@ _Key = Annotated[
         description="同一件重发时用同一个值，不会存两次",
     ),
 ]
-_Moment = Annotated[datetime | None, BeforeValidator(moment)]
 
 
 @router.post("/triage", summary="只分析，不保存")
@@ -99,8 +96,8 @@ def list_petitions(
     kind: Annotated[str, Query(max_length=16)] = "",
     unit: Annotated[str, Query(max_length=80, description="单位 id")] = "",
     channel: Annotated[str, Query(max_length=16)] = "",
-    since: _Moment = None,
-    until: _Moment = None,
+    since: Moment = None,
+    until: Moment = None,
 ) -> PetitionPageOut:
     filters = Filters(status, category, kind, unit, channel, since, until)
     rows, following = get_page(service, filters, _decode_cursor(cursor) if cursor else None, limit, viewer)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BeforeValidator
 
 from api.access import Officer, Overseer, ServiceDep
 from api.review import live_accuracy, review_queue
-from api.schemas import AccuracyOut, ReviewOut, moment
+from api.schemas import AccuracyOut, Moment, ReviewOut
 
 router = APIRouter(prefix="/v1", tags=["复核与正确率"])
-
-_Moment = Annotated[datetime | None, BeforeValidator(moment)]
 
 
 @router.get("/review", summary="先请人认定哪些件，最有用的在前")
@@ -29,8 +25,8 @@ def get_review(
 def get_accuracy(
     service: ServiceDep,
     viewer: Overseer,
-    since: _Moment = None,
-    until: _Moment = None,
+    since: Moment = None,
+    until: Moment = None,
     model: Annotated[
         str, Query(max_length=64, description="只算这个版本的建议；不写为期间用过的全部版本")
     ] = "",

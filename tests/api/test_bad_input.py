@@ -244,3 +244,9 @@ def test_a_body_without_length_is_counted_while_it_arrives(app, http, keys, rows
         assert b"urn:fenban:problem:body-too-large" in refused
         assert refused.count(b"HTTP/1.1") == 1
     assert small.startswith(b"HTTP/1.1 201 ")
+
+
+def test_a_wrong_method_is_told_all_that_are_right(http):
+    for path, expected in (("/v1/petitions", "GET, POST"), ("/v1/petitions/x/undo", "POST"), ("/v1/retrain", "DELETE, GET, POST")):  # fmt: skip
+        answer = http.request("OPTIONS", path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, expected)
