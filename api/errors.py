@@ -144,13 +144,18 @@ def install(app: FastAPI, pages: Pages) -> None:
 
 
 def _methods(request: Request) -> list[str]:
-    """What may be done with this address, as the interface describes it."""
-    found: set[str] = set()
-    for template, operations in request.app.openapi()["paths"].items():
-        pattern = "[^/]+".join(map(re.escape, re.split(r"\{[^}]*\}", template)))
-        if re.fullmatch(pattern, request.url.path):
-            found.update(method.upper() for method in operations)
-    return sorted(found)
+    """What may be done with this address, as the interface describes it; an address that stands there word for word is no id of another."""
+    paths: dict[str, dict[str, object]] = request.app.openapi()["paths"]
+    path = request.url.path
+    if path in paths:
+        fitting = [path]
+    else:
+        fitting = [
+            template
+            for template in paths
+            if re.fullmatch("[^/]+".join(map(re.escape, re.split(r"\{[^}]*\}", template))), path)
+        ]
+    return sorted({method.upper() for template in fitting for method in paths[template]})
 
 
 def unexpected(request: Request, error: Exception) -> Response:

@@ -87,7 +87,7 @@ class PetitionIn(_Model):
         default=None, description="收到时间；2019-03-04、2019/3/4、2019年3月4日 下午3点 等写法都可以"
     )
     district: str = Field(default="", max_length=80, description="辖区代码或名称")
-    people: int = Field(default=1, ge=1, le=999_999, description="人数")
+    people: int = Field(strict=True, default=1, ge=1, le=999_999, description="人数")
     petitioner: PetitionerIn = Field(default_factory=PetitionerIn)
     joint_petitioners: list[PetitionerIn] = Field(
         default_factory=list, max_length=200, description="联名的其他信访人"
@@ -119,7 +119,7 @@ class TriageIn(_Model):
     """只分析、不保存的一批信访件。"""
 
     petitions: list[PetitionIn] = Field(min_length=1, max_length=1_000)
-    top: int = Field(default=3, ge=1, le=20, description="每件给出几个候选")
+    top: int = Field(strict=True, default=3, ge=1, le=20, description="每件给出几个候选")
 
 
 class EvidenceSpanOut(BaseModel):
@@ -404,12 +404,13 @@ class OriginalOut(BaseModel):
 
 class LinkVerdictIn(_Model):
     id: str = Field(max_length=32, description="另一件的编号")
-    confirmed: bool
+    confirmed: bool = Field(strict=True)
 
 
 _Expected = Annotated[
     int | None,
     Field(
+        strict=True,
         ge=0,
         description="您看到的有效认定的编号（decision_id），没有写 0；与现在的不同则不执行，返回 409。不写不检查",
     ),

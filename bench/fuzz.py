@@ -28,7 +28,7 @@ _SENT = re.compile(r"(\d[\d,]*) generated")
 def fuzz(address: str, key: str, examples: int, seed: int) -> tuple[int, bool, str]:
     """How many requests were sent, whether all was well, and what was said."""
     command = [
-        str(Path(sys.executable).parent / "schemathesis"), "run", f"{address}/v1/openapi.json",
+        str(Path(sys.executable).parent / "schemathesis"), "--config-file", str(Path(__file__).with_name("schemathesis.toml")), "run", f"{address}/v1/openapi.json",
         "--header", f"Authorization: Bearer {key}", "--checks", "all", "--exclude-checks", "positive_data_acceptance",
         "--exclude-path-regex", "/v1/retrain", "--max-examples", str(examples), "--continue-on-failure",
         "--seed", str(seed), "--workers", "2", "--phases", "examples,coverage,fuzzing", "--no-color",

@@ -62,7 +62,12 @@ def post_triage(body: TriageIn, service: ServiceDep, _: Officer) -> TriageListOu
     return TriageListOut.model_validate({"results": [asdict(answer) for answer in answers]})
 
 
-@router.post("/petitions", status_code=201, summary="收件：分析并保存")
+@router.post(
+    "/petitions",
+    status_code=201,
+    summary="收件：分析并保存",
+    responses={200: {"model": AcceptedOut, "description": "同一 Idempotency-Key 已经收过，这是当时的回答"}},
+)
 def post_petition(
     body: PetitionIn,
     service: ServiceDep,
