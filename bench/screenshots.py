@@ -84,13 +84,8 @@ def special(page: Page, address: str) -> dict[str, str]:
     """Addresses of a petition with a link to decide on, of the two side by side, and of a matter."""
     petition = found(page, r"^/petitions/[0-9a-f]{32}", address, "/queue?linked=1")
     pair = found(page, "/links/", address, petition)
-    for link in page.eval_on_selector_all(
-        "a[href^='/petitions/']", "links => links.map(link => link.getAttribute('href'))"
-    ):
-        page.goto(address + link)
-        if matter := page.query_selector("a[href^='/matters/']"):
-            return {"petition": petition, "side-by-side": pair, "matter": str(matter.get_attribute("href"))}
-    return {"petition": petition, "side-by-side": pair}
+    matter = found(page, "^/matters/", address, "/overview/list/matters?period=12m")
+    return {"petition": petition, "side-by-side": pair, "matter": matter}
 
 
 def pictures(browser: Any, address: str, into: Path) -> None:
