@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LOCKS  := requirements/runtime.txt requirements/dev.txt
 
-.PHONY: serve demo test check format model bench lock clean
+.PHONY: serve demo test coverage check format model bench lock clean
 .DELETE_ON_ERROR:
 
 serve: $(VENV)/.runtime models/ACTIVE
@@ -16,7 +16,11 @@ demo: $(VENV)/.runtime models/ACTIVE
 	$(BIN)/fenban serve --demo
 
 test: $(VENV)/.dev models/ACTIVE
-	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+# The same with the lines that no test reaches: a quarter slower.
+coverage: ARGS += --cov --cov-report=term:skip-covered
+coverage: test
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

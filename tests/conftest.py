@@ -138,6 +138,8 @@ def _postgres_url() -> Iterator[str | None]:
     admin = create_engine(given, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
+        # What a test stored need not survive a power cut; processes are killed, the server is not.
+        connection.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
     yield make_url(given).set(database=name).render_as_string(hide_password=False)
     with admin.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
