@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -23,7 +20,7 @@ from sqlalchemy import Connection
 
 from api.import_files import ImportFiles, folder_of, owner_of
 from api.intake import import_batch, import_keys
-from api.locks import FileLock
+from api.locks import FileLock, spawn
 from api.service import Service
 from api.settings import Settings
 from api.store.audit import Action, record
@@ -60,8 +57,8 @@ _PAUSE = 1.0
 _PATIENCE = (1.0, 3.0, 10.0, 20.0)
 # More, and on a busy machine the process would be kept from ending the transaction that others wait for.
 _NICENESS = 5
-#: What the process must agree with us on; the key comes with the environment or its file.
-_SETTINGS = ("data_dir", "database_url", "models", "corpora", "directory", "review_share")
+# The other cores are for who waits for an answer.
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 #: Left by a writer that was killed; nobody writes for so long.
 _LEFTOVER_SECONDS = 24 * 3_600.0
 
@@ -91,7 +88,7 @@ def launch(service: Service, attempts: int = 5) -> None:
         try:
             first = _begin_next(service)
             if first is not None:
-                _spawn(service.settings, first, descriptor)
+                spawn(service.settings, ("run-imports", "--first", first), descriptor, **_ONE_THREAD)
         finally:
             os.close(descriptor)
     except AlreadyRunningError:
@@ -298,20 +295,3 @@ def _begin_next(service: Service) -> str | None:
 
 def _lock(settings: Settings) -> FileLock:
     return FileLock(folder_of(settings) / "lock", "已有一次导入在进行。")
-
-
-def _spawn(settings: Settings, first: str, descriptor: int) -> None:
-    # In the environment, not among the arguments: an address may hold a password, and those anybody can list.
-    given = {f"FENBAN_{name.upper()}": str(getattr(settings, name)) for name in _SETTINGS}
-    # One thread: the other cores are for who waits for an answer.
-    given |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    process = subprocess.Popen(  # noqa: S603  our own module
-        [sys.executable, "-P", "-m", "api.cli", "run-imports", "--first", first, "--lock", str(descriptor)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | given,
-        pass_fds=(descriptor,),
-        start_new_session=True,
-    )
-    threading.Thread(target=process.wait, daemon=True).start()  # or it stays a zombie as long as we live

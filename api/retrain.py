@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from api.export import write_snapshot
+from api.locks import spawn
 from api.promotion import promote
 from api.run_state import Run, RunState, State, Step, moment
 from api.service import Service
@@ -44,8 +45,6 @@ _LOG_BYTES = 256 * 1024
 _LOOK_SECONDS, _WRITE_SECONDS, _END_SECONDS = 0.3, 0.5, 5.0
 #: What `python -m training retrain` says by its exit code.
 _PASSED, _REFUSED = 0, 3
-#: What a process that `start` leaves the run to must agree with us on.
-_SETTINGS = ("data_dir", "database_url", "models", "corpora", "directory")
 
 _NOTHING_NEW = "上次训练以来没有新的认定，不用重新训练。"
 # How the last line of a traceback begins.
@@ -108,7 +107,7 @@ def start(service: Service, by: User) -> Run:
         try:
             _on_record(service, by)
             run = _begin(files, by.name)
-            _spawn(settings, run.id, descriptor)
+            spawn(settings, ("retrain", "--run", run.id), descriptor)
         finally:
             os.close(descriptor)
     except OSError as problem:
@@ -340,18 +339,3 @@ def _logger(path: Path) -> Iterator[logging.Logger]:
     finally:
         log.removeHandler(handler)
         handler.close()
-
-
-def _spawn(settings: Settings, run_id: str, descriptor: int) -> None:
-    # In the environment, not among the arguments: an address may hold a password, and those anybody can list.
-    given = {f"FENBAN_{name.upper()}": str(getattr(settings, name)) for name in _SETTINGS}
-    process = subprocess.Popen(  # noqa: S603  our own module
-        [sys.executable, "-P", "-m", "api.cli", "retrain", "--run", run_id, "--lock", str(descriptor)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | given,
-        pass_fds=(descriptor,),
-        start_new_session=True,
-    )
-    threading.Thread(target=process.wait, daemon=True).start()  # or it stays a zombie as long as we live

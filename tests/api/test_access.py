@@ -86,7 +86,7 @@ def ids(http, settings, monkeypatch):
     files, registry = RunState(settings.models), Registry(settings.models)
     held: list[int] = []
     monkeypatch.setattr(
-        "api.retrain._spawn", lambda settings, run, descriptor: held.append(os.dup(descriptor))
+        "api.retrain.spawn", lambda settings, command, descriptor: held.append(os.dup(descriptor))
     )
     monkeypatch.setattr("api.routes.retrain._STREAM_SECONDS", 0.1)
     registry.promote("other")

@@ -95,7 +95,7 @@ _BODIES = {
 @pytest.fixture(autouse=True)
 def _no_training(monkeypatch):
     """A retraining ends as it begins."""
-    monkeypatch.setattr("api.retrain._spawn", lambda settings, run, descriptor: None)
+    monkeypatch.setattr("api.retrain.spawn", lambda settings, command, descriptor: None)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ _schema = schemathesis.openapi.from_asgi("/v1/openapi.json", _front)
 def ids(http, app, settings, tmp_path, monkeypatch) -> dict[str, str]:
     """A petition and the matter it is on with a copy of it. Nothing is trained, and models move in a folder of their own."""
     _front.app = app
-    monkeypatch.setattr("api.retrain._spawn", lambda settings, run, descriptor: None)
+    monkeypatch.setattr("api.retrain.spawn", lambda settings, command, descriptor: None)
     monkeypatch.setattr(settings, "models", tmp_path / "models")
     petition, copy = (http.submit("楼下烧烤店油烟直接排进楼道。") for _ in range(2))
     confirmed = {"links": [{"id": copy, "confirmed": True}]}

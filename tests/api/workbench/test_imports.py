@@ -61,7 +61,9 @@ def _xlsx(*rows):
 def begun(monkeypatch):
     """No process of its own: the ids of imports whose process would have been started."""
     ids = []
-    monkeypatch.setattr(import_run, "_spawn", lambda settings, first, descriptor: ids.append(first))
+    monkeypatch.setattr(
+        import_run, "spawn", lambda settings, command, descriptor, **environment: ids.append(command[-1])
+    )
     monkeypatch.setattr(import_run, "_PAUSE", 0.0)
     return ids
 

@@ -71,7 +71,7 @@ def at_work(monkeypatch):
     """A retraining that starts is one at work, until the test ends."""
     held = []
     monkeypatch.setattr(
-        "api.retrain._spawn", lambda settings, run, descriptor: held.append(os.dup(descriptor))
+        "api.retrain.spawn", lambda settings, command, descriptor: held.append(os.dup(descriptor))
     )
     yield
     for descriptor in held:

@@ -146,7 +146,7 @@ def ids(http, service, settings, monkeypatch, waiting_import):
     # A registry of its own, and nothing is trained: a retraining ends as it begins.
     own = shutil.copytree(settings.models, settings.data_dir / "models")
     monkeypatch.setattr(settings, "models", own)
-    monkeypatch.setattr("api.retrain._spawn", lambda settings, run, descriptor: None)
+    monkeypatch.setattr("api.retrain.spawn", lambda settings, command, descriptor: None)
     one, other = (http.submit(_TEXT) for _ in range(2))
     for each in (one, other):
         http.post(f"/v1/petitions/{each}/decisions", {"kind": "申诉求决", "unit": UNIT})
