@@ -6,7 +6,7 @@ models/PREVIOUS                  the same, of the version before it
 models/verdicts/<version>.json   what the gate said of it; a version made by hand has none
 models/scorecards/<version>.json how it and the version it was judged against answered, case by case
 models/HISTORY                   one JSON object a change of ACTIVE: {"at", "action", "from", "to", "by"}
-models/registry.lock             held (flock) while a pointer moves or versions go
+models/registry.lock             held (flock) while a pointer moves, versions go or training notes what it learnt from
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class Registry:
                 f"模型 {version} 没有通过检验，不能启用："
                 + (" ".join(map(str, verdict.get("reasons", ()))) or "检验结论已损坏，请重新训练。")
             )
-        with self._moving():
+        with self.locked():
             current = self._pointer(_ACTIVE)
             _check_expected(current, expected)
             if current and current.split()[0] != version:
@@ -158,7 +158,7 @@ class Registry:
         `check` is called with that version, and may raise, before anything moves. Raises BundleMissingError when there is none,
         ConflictError as `promote`: of two who go back from the same bad version, the second does not return to it.
         """
-        with self._moving():
+        with self.locked():
             version = self.previous()
             previous, current = self._pointer(_PREVIOUS), self._pointer(_ACTIVE)
             _check_expected(current, expected)
@@ -168,8 +168,8 @@ class Registry:
             return self._record("rollback", current, version, by)
 
     @contextmanager
-    def _moving(self) -> Iterator[None]:
-        """One process at a time moves pointers. Raises BundleMissingError where there is no folder of versions."""
+    def locked(self) -> Iterator[None]:
+        """One process at a time changes what is not written once and for all. Raises BundleMissingError where there is no folder."""
         try:
             # Read only: whoever else administers the folder may have made it.
             descriptor = os.open(self.root / _LOCK, os.O_RDONLY | os.O_CREAT, 0o644)
@@ -234,7 +234,7 @@ class Registry:
         processes left half-made more than a day ago. Raises as `active`: while it is not known what is in use, nothing goes.
         """
         self.active()
-        with self._moving():
+        with self.locked():
             return self._prune(keep)
 
     def _prune(self, keep: int) -> list[str]:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from classifier.errors import CorpusError, InputError
 from classifier.records import check_text
-from classifier.registry import replacing
+from classifier.registry import Registry, replacing
 from classifier.taxonomy import Taxonomy
 from classifier.tokenise import Tokeniser
 from training.corpus import Example, document_of, labels_of
@@ -102,12 +102,14 @@ def load_test_set(models: Path) -> TestSet:
 
 def save_test_set(models: Path, test_set: TestSet) -> None:
     """Write the state, joined with what another training may have written meanwhile. Raises CorpusError as `load_test_set`."""
-    test_set = load_test_set(models).joined(test_set)
-    by_side = {
-        side.value: sorted(member for member, on in test_set.sides.items() if on is side) for side in Side
-    }
-    with replacing(models / STATE, 0o600) as temporary:
-        temporary.write_text(json.dumps({"format": _FORMAT, **by_side}) + "\n", encoding="utf-8")
+    models.mkdir(parents=True, exist_ok=True)
+    with Registry(models).locked():
+        whole = load_test_set(models).joined(test_set)
+        by_side = {
+            side.value: sorted(member for member, on in whole.sides.items() if on is side) for side in Side
+        }
+        with replacing(models / STATE, 0o600) as temporary:
+            temporary.write_text(json.dumps({"format": _FORMAT, **by_side}) + "\n", encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True)

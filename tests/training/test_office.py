@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,13 @@ def test_what_two_trainings_saved_at_once_is_kept_of_both(tmp_path: Path) -> Non
         "c": Side.TEST,
         "d": Side.TEST,
     }
+
+
+def test_many_trainings_that_save_at_once_lose_nothing(tmp_path: Path) -> None:
+    state = {str(number): Side.TRAIN for number in range(40)}
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda one: save_test_set(tmp_path, TestSet({one: state[one]})), state))
+    assert load_test_set(tmp_path).sides == state
 
 
 @pytest.fixture
