@@ -61,7 +61,7 @@ def open_service(settings: Settings) -> Service:
     store = Store(settings.url)
     try:
         store.migrate()
-        with store.write() as connection:
+        with store.set_up() as connection:
             keyring = Keyring(settings, connection)
             if not any_user(connection):
                 admin = add_user(connection, FIRST_ADMIN, Role.ADMIN)

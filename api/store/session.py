@@ -24,6 +24,8 @@ from classifier.errors import ConflictError, InputError, SchemaTooNewError, Stor
 #: The newest migration; a database at this revision needs no migration run.
 HEAD = "0009"
 _WRITES = "fenban_writes"
+#: PostgreSQL's advisory lock of whoever sets a database up: below the numbers of `terms.take_turn`, which begin with "fenban".
+_SETTING_UP = (0x66656E62616E << 16) - 1
 _BUSY_MILLISECONDS = 10_000
 _CACHE_KIB = 16_384
 
@@ -69,36 +71,35 @@ class Store:
             with connection.begin():
                 yield connection
 
+    @contextmanager
+    def set_up(self) -> Iterator[Connection]:
+        """As `write`, while nobody else sets the same database up: what another start made meanwhile is seen, not made again.
+
+        On PostgreSQL it waits as long as the other takes, on SQLite as long as for any writer.
+        """
+        with self.write() as connection:
+            if not self.is_sqlite:  # SQLite has one writer at a time anyway
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _SETTING_UP})
+            yield connection
+
     def migrate(self) -> None:
         """Bring the database to HEAD, creating it if need be.
 
         Raises SchemaTooNewError when a newer fenban made it, StoreUnavailableError when it cannot be written.
         """
-        with _translated():
-            revision = self.revision()
-            if revision == HEAD:
-                self._probe()
-                return
-            if revision is not None and revision > HEAD:
-                raise SchemaTooNewError(
-                    f"数据库是更新版本的 fenban 建的（{revision}）。请升级程序，不要用旧版打开。"
-                )
-            from api.store.migrations.run import upgrade  # alembic is slow to import and rarely needed
+        if _known(self.revision()) == HEAD:
+            self._probe()
+            return
+        from api.store.migrations.run import upgrade  # alembic is slow to import and rarely needed
 
-            with self.engine.connect() as connection:
-                connection = connection.execution_options(**{_WRITES: True})
-                with connection.begin():
-                    upgrade(connection, HEAD)
+        with self.set_up() as connection:
+            if _known(_revision(connection)) != HEAD:
+                upgrade(connection, HEAD)
 
     def revision(self) -> str | None:
         """The migration the database is at; None for an empty one."""
         with self.read() as connection:
-            if not inspect(connection).has_table("alembic_version"):
-                return None
-            revision: str | None = connection.execute(
-                text("SELECT version_num FROM alembic_version")
-            ).scalar()
-            return revision
+            return _revision(connection)
 
     def _probe(self) -> None:
         """Fail now, in words, if the database cannot be written, rather than at the first petition."""
@@ -111,6 +112,20 @@ class Store:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return revision
+
+
+def _known(revision: str | None) -> str | None:
+    """Raises SchemaTooNewError."""
+    if revision is not None and revision > HEAD:
+        raise SchemaTooNewError(f"数据库是更新版本的 fenban 建的（{revision}）。请升级程序，不要用旧版打开。")
+    return revision
 
 
 def _parse(url: str) -> URL:
