@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Connection, RowMapping
 
 from api.live import Engine
+from api.names import Names
 from api.service import Service
 from api.store.arrivals import Span
 from api.store.firewall import PRINTED
@@ -79,8 +80,8 @@ def health(service: Service, weeks: int = 8, until: datetime | None = None) -> d
         "findings": [_told(engine, finding, _AGAINST[against]) for finding in findings],
         "weeks": [_week(span, sample) for span, sample in zip(spans, samples, strict=True)],
         "categories": _mix(engine, before, latest),
-        "corrections": _rates(latest.corrections, lambda code: _path(engine, code)),
-        "unit_corrections": _rates(latest.units, lambda unit: _unit(engine, unit)),
+        "corrections": _rates(latest.corrections, Names.of(engine).category),
+        "unit_corrections": _rates(latest.units, Names.of(engine).unit),
     }
 
 
@@ -154,9 +155,9 @@ def _note(before: Sample, latest: Sample, findings: list[Finding]) -> str:
 def _told(engine: Engine, finding: Finding, before: str) -> dict[str, Any]:
     name = ""
     if finding.kind in {"category", "correction"}:
-        name = _path(engine, finding.key)
+        name = Names.of(engine).category(finding.key)
     elif finding.kind == "unit_correction":
-        name = _unit(engine, finding.key)
+        name = Names.of(engine).unit(finding.key)
     low, high = wilson(finding.count, finding.total)
     times = finding.now / finding.before if finding.before else float("inf")
     much = f"{before}的 {times:.1f} 倍" if times < 100 else f"{before}几乎没有"
@@ -211,7 +212,7 @@ def _mix(engine: Engine, before: Sample, latest: Sample) -> list[dict[str, Any]]
     return [
         {
             "code": code,
-            "name": _path(engine, code),
+            "name": Names.of(engine).category(code),
             "count": count,
             "share": round(count / latest.petitions, 4),
             "before": round(before.categories.get(code, 0) / past, 4),
@@ -234,16 +235,6 @@ def _rate(wrong: int, decided: int) -> dict[str, Any]:
         "low": round(low, 4) if decided else None,
         "high": round(high, 4) if decided else None,
     }
-
-
-def _path(engine: Engine, code: str) -> str:
-    taxonomy = engine.bundle.taxonomy
-    return taxonomy.path(code) if code in taxonomy else code
-
-
-def _unit(engine: Engine, unit: str) -> str:
-    known = engine.router.directory.units.get(unit)
-    return known.name if known else unit
 
 
 def in_words(found: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 from sqlalchemy import RowMapping
 
 from api.live import Engine
+from api.names import Names
 from api.service import Service
 from api.store.arrivals import Span, arrivals, links_in, petitioners_in, records_begin, shared_terms
 from api.store.firewall import Viewer
@@ -153,7 +154,6 @@ def _shown(
         category = category[:4]
     taxonomy = engine.bundle.taxonomy
     unit = _commonest(row["unit"] for row in inside)
-    known = engine.router.directory.units.get(unit)
     return {
         "basis": topic.basis.value,
         "matter_id": topic.matter_id,
@@ -167,7 +167,7 @@ def _shown(
         "probability": rise.probability,
         "weeks": _weeks(members, since, until),
         "unit": unit,
-        "unit_name": known.name if known else unit,
+        "unit_name": Names.of(engine).unit(unit),
         "ids": [row["id"] for row in reversed(inside)][:_IDS],
     }
 

@@ -108,22 +108,6 @@ def wanted(service: Service, asked: Asked) -> Wanted:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
-    """How codes read: of categories, units and districts as they are in force."""
-
-    service: Service
-
-    def category(self, code: str) -> str:
-        """The last two names of a category's path, the code of one that is no longer known."""
-        known = self.service.live.engine().bundle.taxonomy
-        return " › ".join(known.path(code).split(" › ")[-2:]) if code in known else code
-
-    def unit(self, code: str) -> str:
-        unit = self.service.live.engine().router.directory.units.get(code)
-        return unit.name if unit else code
-
-
 def _day(text: str) -> date:
     return parse_date(text).date()
 

@@ -26,8 +26,8 @@ from api.figures import (
     today,
     within,
 )
-from api.live import Engine
 from api.matters import due_at
+from api.names import Names
 from api.service import Service
 from api.spreadsheet import workbook
 from api.store.audit import Action, record
@@ -75,15 +75,15 @@ def report(service: Service, month: Period, viewer: Viewer) -> tuple[Table, Tabl
         columns = columns.only(columns.day <= number_of(month.until))
         first = one_a_matter(columns, np.flatnonzero(within(columns, month)))
         first = first[np.lexsort((columns.seq[first], columns.at[first]))]
-        titles = heads(connection, columns.seq[first].tolist())
-    engine = service.live.engine()
-    names = [titles[int(seq)]["title"] for seq in columns.seq[first]]
-    ledger = _ledger(engine, columns, month, first, names, service.settings.handling_days)
-    return ledger, _statistics(engine, columns, month)
+        found = heads(connection, columns.seq[first].tolist())
+    names = Names.of(service.live.engine())
+    titles = [found[int(seq)]["title"] for seq in columns.seq[first]]
+    ledger = _ledger(names, columns, month, first, titles, service.settings.handling_days)
+    return ledger, _statistics(names, columns, month)
 
 
 def _ledger(
-    engine: Engine, columns: Columns, month: Period, first: Ints, titles: list[str], handling_days: int
+    names: Names, columns: Columns, month: Period, first: Ints, titles: list[str], handling_days: int
 ) -> Table:
     members: dict[int, list[int]] = {}
     for row in np.flatnonzero(columns.matter >= 0).tolist():
@@ -94,7 +94,7 @@ def _ledger(
         matter = int(columns.matter[at])
         rows.append(
             _matter_row(
-                engine,
+                names,
                 columns,
                 members[matter] if matter >= 0 else [at],
                 at,
@@ -115,7 +115,7 @@ def _ledger(
 
 
 def _matter_row(
-    engine: Engine,
+    names: Names,
     columns: Columns,
     members: list[int],
     first: int,
@@ -141,11 +141,11 @@ def _matter_row(
     values: tuple[str | int | None, ...] = (
         number,
         title or "（无标题）",
-        _category(engine, commonest("category")),
+        names.category(commonest("category")),
         commonest("kind"),
         arrived.astimezone(CHINA).date().isoformat(),
         commonest("district"),
-        _unit(engine, commonest("unit")),
+        names.unit(commonest("unit")),
         len(members),
         int(inside[members].sum()),
         channels.count(Channel.VISIT.value),
@@ -161,7 +161,7 @@ def _matter_row(
     return tuple(map(Cell, values))
 
 
-def _statistics(engine: Engine, columns: Columns, month: Period) -> Table:
+def _statistics(names: Names, columns: Columns, month: Period) -> Table:
     first = firsts(columns)
     before = Period.month_before(month.since)
     spans = {
@@ -217,19 +217,9 @@ def _statistics(engine: Engine, columns: Columns, month: Period) -> Table:
         _STATISTICS,
         (
             row("合计", "合计", every),
-            *rows("承办单位", "unit", 80, lambda unit: _unit(engine, unit)),
-            *rows("内容分类", "category", 2, lambda code: _category(engine, code)),
+            *rows("承办单位", "unit", 80, names.unit),
+            *rows("内容分类", "category", 2, names.category),
         ),
         f"{month.since:%Y-%m} 收到的信访件，不含检举控告件；状态、单位、分类为导出时的，待认定的按建议计。"
         "初信初访、重复按经人认定的同一事项计。化解率本系统没有记录，留空由单位填写。空白的上月、去年同月：那时还没有记录。",
     )
-
-
-def _category(engine: Engine, code: str) -> str:
-    taxonomy = engine.bundle.taxonomy
-    return taxonomy.path(code) if code in taxonomy else code
-
-
-def _unit(engine: Engine, unit: str) -> str:
-    known = engine.router.directory.units.get(unit)
-    return known.name if known else unit

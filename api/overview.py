@@ -36,7 +36,7 @@ from api.figures import (
     within,
 )
 from api.hot import hot
-from api.live import Engine
+from api.names import Names
 from api.service import Service
 from api.store.audit import Action, record
 from api.store.columns import Columns, Mask, as_seen, columns_of
@@ -98,7 +98,7 @@ def overview(service: Service, period: Period, viewer: Viewer) -> Overview:
     period.checked()
     with service.store.read_one_moment() as connection:
         columns = as_seen(connection, columns_of(service.store, connection), viewer)
-    counting = _Counting(service.live.engine(), columns, period, service.settings.handling_days)
+    counting = _Counting(Names.of(service.live.engine()), columns, period, service.settings.handling_days)
     return Overview(period, counting.by_month, counting.figures(), counting.tables())
 
 
@@ -151,8 +151,8 @@ def exported(service: Service, period: Period, viewer: Viewer, name: str = "") -
 
 
 class _Counting:
-    def __init__(self, engine: Engine, columns: Columns, period: Period, handling_days: int) -> None:
-        self._engine, self._columns, self._period = engine, columns, period
+    def __init__(self, names: Names, columns: Columns, period: Period, handling_days: int) -> None:
+        self._names, self._columns, self._period = names, columns, period
         self._handling_days = handling_days
         self._inside = within(columns, period)
         self._first = firsts(columns)
@@ -223,7 +223,7 @@ class _Counting:
             Cell(int(self._inside.sum()), self._period.find()),
             *(cell(code, int(counts[code].sum()), self._period) for code in shown),
         )
-        labels = [self._category(code) if code else "未分类" for code in shown]
+        labels = [self._names.category_alone(code) if code else "未分类" for code in shown]
         return Table(
             "arrivals",
             "来件走势（按一级分类）",
@@ -282,7 +282,7 @@ class _Counting:
         )
 
     def _units(self) -> Table:
-        return self._by("units", "承办单位", "unit", self._unit, with_status=True)
+        return self._by("units", "承办单位", "unit", self._names.unit, with_status=True)
 
     def _by(
         self,
@@ -389,7 +389,7 @@ class _Counting:
         }
         rows = tuple(
             (
-                Cell(self._category(top)),
+                Cell(self._names.category_alone(top)),
                 *_rate(sums[top][1], sums[top][0], (("category", top), *self._period.find())),
             )
             for top in sorted(tops, key=lambda one: -sums[one][0])
@@ -401,14 +401,6 @@ class _Counting:
             rows,
             "改判：认定的分类与收件时的建议不同（比到二级）。区间为 95%（Wilson）。",
         )
-
-    def _category(self, code: str) -> str:
-        taxonomy = self._engine.bundle.taxonomy
-        return taxonomy[code].name if code in taxonomy else code
-
-    def _unit(self, unit: str) -> str:
-        known = self._engine.router.directory.units.get(unit)
-        return known.name if known else unit
 
 
 def _rate_columns(label: str) -> tuple[Column, ...]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from api.names import Names
 from api.service import Service
 from api.workbench.contexts.directory import Cell, Field, Option
 from api.workbench.look_up import Listed, chosen
-from classifier.directory import Directory
 from classifier.errors import UnknownCodeError
 from classifier.petition import Kind
 from classifier.sounds import initials
@@ -103,7 +103,7 @@ def fields(
     typed: Mapping[str, str],
 ) -> tuple[Field, ...]:
     """The form of a row. What was `typed` goes before what the row holds, so that a mistake is seen as it was made."""
-    names = _Names.of(service)
+    names = Names.of(service.live.engine())
     return tuple(_field(names, table, asked, row, is_new, problems, typed) for asked in _FORMS[table])
 
 
@@ -148,41 +148,21 @@ def read(
 
 def cells(service: Service, table: str, row: Mapping[str, str]) -> tuple[Cell, ...]:
     """A row as a list shows it."""
-    names = _Names.of(service)
+    names = Names.of(service.live.engine())
     return tuple(_cell(names, table, row, name, label) for name, label in _COLUMNS[table])
 
 
-@dataclass(frozen=True, slots=True)
-class _Names:
-    """What codes are called."""
-
-    directory: Directory
-    taxonomy: Taxonomy
-
-    @classmethod
-    def of(cls, service: Service) -> _Names:
-        engine = service.live.engine()
-        return cls(engine.router.directory, engine.bundle.taxonomy)
-
-    def unit(self, code: str) -> str:
-        unit = self.directory.units.get(code)
-        return unit.name if unit else code
-
-    def category(self, code: str) -> str:
-        return self.taxonomy.path(code) if code in self.taxonomy else code
-
-    def district(self, code: str) -> str:
-        district = self.directory.districts.get(code)
-        return district.name if district else code
-
-    def listed(self, listed: Listed, code: str) -> str:
-        if listed is Listed.CATEGORIES:
-            return self.taxonomy[code].name if code in self.taxonomy else code
-        return self.unit(code) if listed is Listed.UNITS else self.district(code)
+def _listed(names: Names, listed: Listed, code: str) -> str:
+    called = {
+        Listed.CATEGORIES: names.category_alone,
+        Listed.UNITS: names.unit,
+        Listed.DISTRICTS: names.district,
+    }
+    return called[listed](code)
 
 
 def _field(
-    names: _Names,
+    names: Names,
     table: str,
     asked: _Asked,
     row: Mapping[str, str],
@@ -198,7 +178,7 @@ def _field(
     shown, path = "", ""
     if asked.list is not None:
         path = f"/look-up/{asked.list}"
-        shown = names.listed(asked.list, value)
+        shown = _listed(names, asked.list, value)
     elif asked.sort == "lines":
         value = value.replace(_SEPARATOR, "\n")
     if typed:
@@ -212,7 +192,7 @@ def _field(
     )  # fmt: skip
 
 
-def _cell(names: _Names, table: str, row: Mapping[str, str], name: str, label: str) -> Cell:
+def _cell(names: Names, table: str, row: Mapping[str, str], name: str, label: str) -> Cell:
     value = row.get(name, "")
     if name in {"unit", "parent"}:
         return Cell(label, names.unit(value), row.get("role", "") if table == "rules" else "")
@@ -232,9 +212,9 @@ def _cell(names: _Names, table: str, row: Mapping[str, str], name: str, label: s
     return Cell(label, value, more)
 
 
-def _conditions(names: _Names, row: Mapping[str, str]) -> str:
+def _conditions(names: Names, row: Mapping[str, str]) -> str:
     respondent = row.get("respondent", "")
-    categories = [names.listed(Listed.CATEGORIES, code) for code in row.get("category", "").split(_SEPARATOR)]
+    categories = [names.category_alone(code) for code in row.get("category", "").split(_SEPARATOR)]
     told = (
         ("含", _short(row.get("keywords", ""))),
         ("分类", _few(categories)),

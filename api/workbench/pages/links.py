@@ -9,10 +9,10 @@ from fastapi.responses import RedirectResponse
 
 from api.access import AnyClerk, Clerk, OfficerClerk, ServiceDep
 from api.decisions import Choice, LinkVerdict, decide, undo
+from api.names import Names
 from api.service import Service
 from api.viewing import PairView, view_pair
 from api.workbench import render
-from api.workbench.names import names_of
 from api.workbench.views.links import following, pair_page
 from api.workbench.views.petition import with_queue
 from classifier.errors import ConflictError, InputError
@@ -33,7 +33,7 @@ def get_pair(
     queue: Annotated[str, Query(alias="from", max_length=2_000)] = "",
 ) -> Response:
     view = view_pair(service, petition_id, other_id, clerk.viewer)
-    return render.page(request, clerk, pair_page(view, names_of(service), clerk, queue))
+    return render.page(request, clerk, pair_page(view, Names.of(service.live.engine()), clerk, queue))
 
 
 @router.post("/{other_id}")
@@ -108,5 +108,5 @@ def _again(
     problem: ConflictError | InputError,
 ) -> Response:
     conflict = isinstance(problem, ConflictError)
-    page = pair_page(view, names_of(service), clerk, queue, reason, str(problem), conflict)
+    page = pair_page(view, Names.of(service.live.engine()), clerk, queue, reason, str(problem), conflict)
     return render.page(request, clerk, page, 409 if conflict else 422)

@@ -9,9 +9,9 @@ from fastapi.responses import RedirectResponse
 
 from api.access import AnyClerk, ReviewerClerk, ServiceDep
 from api.matters import split_matter
+from api.names import Names
 from api.viewing import view_matter
 from api.workbench import render
-from api.workbench.names import names_of
 from api.workbench.views.matter import matter_page
 from classifier.errors import InputError
 
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/matters/{matter_id}")
 @router.get("")
 def get_matter(matter_id: str, request: Request, service: ServiceDep, clerk: AnyClerk) -> Response:
     view = view_matter(service, matter_id, clerk.viewer)
-    return render.page(request, clerk, matter_page(view, names_of(service), clerk))
+    return render.page(request, clerk, matter_page(view, Names.of(service.live.engine()), clerk))
 
 
 @router.post("/split")
@@ -40,6 +40,6 @@ def post_split(
         split_matter(service, matter_id, ticked, reason, clerk.viewer)
     except InputError as problem:
         view = view_matter(service, matter_id, clerk.viewer)
-        page = matter_page(view, names_of(service), clerk, ticked, reason, str(problem))
+        page = matter_page(view, Names.of(service.live.engine()), clerk, ticked, reason, str(problem))
         return render.page(request, clerk, page, 422)
     return RedirectResponse(f"/matters/{matter_id}?done=split", 303)

@@ -10,12 +10,13 @@ from fastapi.responses import RedirectResponse
 
 from api.access import AnyClerk, Clerk, OfficerClerk, ReturnerClerk, ServiceDep
 from api.decisions import Choice, decide, get_one, get_original, send_back, undo
+from api.names import Names
 from api.queue import neighbours
 from api.service import Service
 from api.store.firewall import Accusations, Viewer
 from api.viewing import PetitionView, view_petition
 from api.workbench import render
-from api.workbench.names import Names, names_of
+from api.workbench.look_up import Listed, chosen
 from api.workbench.views.deciding import Said, Typed
 from api.workbench.views.petition import Place, address, original_page, petition_page
 from api.workbench.views.steps import other
@@ -47,7 +48,9 @@ def get_petition(
     if after in view.heads:
         just = other(view.heads[after])
         place = replace(place, just=replace(just, href=address(after, queue)))
-    return render.page(request, clerk, petition_page(view, names_of(service), clerk, evidence, place, Said()))
+    return render.page(
+        request, clerk, petition_page(view, Names.of(service.live.engine()), clerk, evidence, place, Said())
+    )
 
 
 @router.post("/petitions/{petition_id}/decide")
@@ -70,14 +73,14 @@ def post_decision(
     queue: _From = "",
 ) -> Response:
     """`with_joint` says that the form had joint units to tick: without it they stay as they are."""
-    names = names_of(service)
+    names = Names.of(service.live.engine())
     typed = Typed(
         category, category_typed, kind, unit, unit_typed, tuple(joint or ()), joint_add_typed or "", reason
     )
     place = _place(service, clerk, queue, petition_id)
     choice = None
     try:
-        choice = _choice(names, typed, joint_add, bool(with_joint), expected_decision)
+        choice = _choice(service, typed, joint_add, bool(with_joint), expected_decision)
         whole = decide(service, petition_id, choice, clerk.viewer)
     except (ConflictError, InputError) as problem:
         view = view_petition(service, petition_id, clerk.viewer)
@@ -109,7 +112,7 @@ def post_undo(
         if event not in mine:  # asked for twice is taken back once
             said = Said(str(problem), isinstance(problem, ConflictError))
             place = _place(service, clerk, queue, petition_id)
-            return _again(request, clerk, view, names_of(service), place, said)
+            return _again(request, clerk, view, Names.of(service.live.engine()), place, said)
     return RedirectResponse(address(petition_id, queue, done="undone"), 303)
 
 
@@ -131,7 +134,7 @@ def post_return(
         if not (view.sent_back and view.sent_back["user"] == clerk.user.name):
             said = Said(str(problem), isinstance(problem, ConflictError), return_reason=reason)
             place = _place(service, clerk, queue, petition_id)
-            return _again(request, clerk, view, names_of(service), place, said)
+            return _again(request, clerk, view, Names.of(service.live.engine()), place, said)
     return RedirectResponse(address(petition_id, queue, done="sent-back"), 303)
 
 
@@ -152,14 +155,14 @@ def _place(service: Service, clerk: Clerk, queue: str, petition_id: str) -> Plac
     return Place(queue, previous or "", following or "")
 
 
-def _choice(names: Names, typed: Typed, joint_add: str, with_joint: bool, expected: int) -> Choice:
+def _choice(service: Service, typed: Typed, joint_add: str, with_joint: bool, expected: int) -> Choice:
     """Raises UnknownCodeError for what was typed and stands for nothing."""
-    added = names.unit_of(joint_add, typed.joint_typed)
+    added = chosen(service, Listed.UNITS, joint_add, typed.joint_typed)
     joint = (*typed.joint, *([added] if added else ()))
     whole = Choice(
-        category=names.category_of(typed.category, typed.category_typed),
+        category=chosen(service, Listed.CATEGORIES, typed.category, typed.category_typed),
         kind=typed.kind,
-        unit=names.unit_of(typed.unit, typed.unit_typed),
+        unit=chosen(service, Listed.UNITS, typed.unit, typed.unit_typed),
         reason=typed.reason,
         expected=expected,
     )

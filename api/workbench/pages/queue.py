@@ -11,7 +11,8 @@ from fastapi.responses import RedirectResponse
 
 from api import bulk
 from api.access import OfficerClerk, ServiceDep
-from api.listing import Asked, Names
+from api.listing import Asked
+from api.names import Names
 from api.queue import Figures, Item, queue
 from api.store.petitions import RETURNED, now
 from api.workbench import render
@@ -40,7 +41,7 @@ _PATIENCE = 120
 def get_queue(request: Request, service: ServiceDep, clerk: OfficerClerk) -> Response:
     asked, problem = Asked.of(request.query_params)
     found = queue(service, asked, clerk.viewer)
-    asked, names = found.asked, Names(service)
+    asked, names = found.asked, Names.of(service.live.engine())
     way_back = quote(asked.query(), safe="")
     context = QueuePage(
         rows=tuple(_row(item, names, way_back) for item in found.items),
@@ -67,7 +68,7 @@ def get_preview(
 ) -> Response:
     asked, _ = Asked.of(request.query_params)
     found = bulk.preview(service, asked, floor, clerk.viewer)
-    names = Names(service)
+    names = Names.of(service.live.engine())
     way_back = quote(asked.query(), safe="")
     rows = tuple(
         PreviewRow(
@@ -75,7 +76,7 @@ def get_preview(
             href=f"/petitions/{row['id']}?from={way_back}",
             receipt=receipt(row["seq"], row["created_at"]),
             title=row["title"],
-            category=names.category(row["category"]),
+            category=names.category_short(row["category"]),
             confidence=row["category_p"],
             kind=row["kind"],
             kind_confidence=row["kind_p"],
@@ -107,7 +108,7 @@ def get_accepted(
     token: Annotated[str, Query(max_length=64)] = "",
 ) -> Response:
     found = bulk.outcome(service, token, clerk.viewer)
-    names = Names(service)
+    names = Names.of(service.live.engine())
     unfinished = found.ended_at is None
     is_late = (now() - found.begun_at).total_seconds() > _PATIENCE
     accepted = tuple(
@@ -115,7 +116,7 @@ def get_accepted(
             f"/petitions/{row['id']}",
             receipt(row["seq"], row["created_at"]),
             row["title"],
-            f"{names.category(row['category'])}，{row['kind']}，{names.unit(row['unit'])}",
+            f"{names.category_short(row['category'])}，{row['kind']}，{names.unit(row['unit'])}",
         )
         for row in found.accepted
     )
@@ -152,7 +153,7 @@ def _row(item: Item, names: Names, way_back: str) -> QueueRow:
         channel=row["channel"],
         title=row["title"],
         excerpt=row["excerpt"],
-        category=names.category(row["category"]),
+        category=names.category_short(row["category"]),
         confidence=row["category_p"] if is_own else None,
         abstained=is_own and row["abstained"],
         kind=row["kind"],

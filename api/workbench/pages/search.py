@@ -11,7 +11,8 @@ from sqlalchemy import RowMapping
 
 from api import search as use_case
 from api.access import AnyClerk, Clerk, ServiceDep
-from api.listing import Asked, Names
+from api.listing import Asked
+from api.names import Names
 from api.search import EXPORTED, READ, Found, Item
 from api.store.petitions import now
 from api.workbench import render, sheets
@@ -55,7 +56,7 @@ def get_workbook(request: Request, service: ServiceDep, clerk: AnyClerk) -> Resp
     if use_case.names_somebody(asked.q):
         raise InputError(render.NOTICES[_NOT_BY_PERSON].text)
     rows = use_case.export(service, asked, clerk.viewer)
-    names = Names(service)
+    names = Names.of(service.live.engine())
     content = sheets.workbook("信访件", _COLUMNS, (_cells(names, row) for row in rows))
     return sheets.download(content, f"petitions-{day(now())}.xlsx")
 
@@ -70,7 +71,7 @@ def _page(
     status: int = 200,
 ) -> Response:
     unit = clerk.viewer.unit
-    names, settings = Names(service), service.settings
+    names, settings = Names.of(service.live.engine()), service.settings
     way_back = quote(asked.query(at="", list="petitions"), safe="")
     context = SearchPage(
         q=asked.q,
@@ -101,7 +102,7 @@ def _row(item: Item, names: Names, way_back: str, unit: str | None) -> FoundRow:
         title=row["title"],
         excerpt=row["excerpt"],
         status=row["status"],
-        category=names.category(row["category"]),
+        category=names.category_short(row["category"]),
         kind=row["kind"],
         unit=names.unit(row["unit"]),
         role="" if unit is None else "主办" if row["unit"] == unit else "协办",
@@ -120,7 +121,7 @@ def _cells(names: Names, row: RowMapping) -> tuple[str | int, ...]:
         row["title"],
         " ".join(row["excerpt"].split()),
         row["status"],
-        names.category(row["category"]),
+        names.category_short(row["category"]),
         row["kind"],
         names.unit(row["unit"]),
     )

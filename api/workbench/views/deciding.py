@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from api.access import Clerk
+from api.names import Names
 from api.store.firewall import Role
 from api.store.petitions import DECIDED, RETURNED
 from api.viewing import PetitionView
 from api.workbench.contexts.petition import Accept, DecideForm, JointChoice, ReturnForm, Undoable
-from api.workbench.names import Names
 from classifier.dates import CHINA
 
 OFFICERS = (Role.INTAKE, Role.REVIEWER, Role.ADMIN)

@@ -9,13 +9,13 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from api.access import Clerk
+from api.names import Names
 from api.store.petitions import PENDING
 from api.viewing import PairView
 from api.workbench import words
 from api.workbench.contexts.letter import Letter
 from api.workbench.contexts.links import Difference, Fact, PairPage, Reason, Side
 from api.workbench.marked import Marked, letter
-from api.workbench.names import Names
 from api.workbench.views.deciding import OFFICERS
 from api.workbench.views.petition import address, with_queue
 from api.workbench.views.steps import arrived, steps_of

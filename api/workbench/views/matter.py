@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from api.access import Clerk
+from api.names import Names
 from api.store.firewall import Role
 from api.viewing import MatterView
 from api.workbench import words
 from api.workbench.contexts.matter import MatterPage, MatterPetition, RejectedPair
-from api.workbench.names import Names
 from api.workbench.views.deciding import last_day
 from api.workbench.views.petition import FIRST, REPEAT
 from api.workbench.views.steps import arrived, matter_steps, other

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from api.figures import Cell, Find, Period, Table, today
 from api.hot import BASIS_NAMES, Basis
+from api.names import Names
 from api.overview import Overview, presets
 from api.overview_lists import Listing
 from api.service import Service
@@ -118,11 +119,7 @@ def _rising_item(number: int, item: Mapping[str, Any]) -> RisingItem:
 
 
 def list_page(service: Service, found: Listing, what: str, period: Period, category: str) -> OverviewListPage:
-    engine = service.live.engine()
-    taxonomy, units = engine.bundle.taxonomy, engine.router.directory.units
-
-    def path(code: str) -> str:
-        return taxonomy.path(code) if code in taxonomy else code
+    names = Names.of(service.live.engine())
 
     def at(page: int) -> str:
         more = (("category", category),) if category else ()
@@ -133,15 +130,15 @@ def list_page(service: Service, found: Listing, what: str, period: Period, categ
             one.title or "（无标题）",
             f"/matters/{one.matter_id}" if one.matter_id else f"/petitions/{one.id}",
             words.day(one.arrived),
-            path(one.category),
-            path(one.suggested) if what == "changed" else "",
-            units[one.unit].name if one.unit in units else one.unit,
+            names.category(one.category),
+            names.category(one.suggested) if what == "changed" else "",
+            names.unit(one.unit),
             one.status,
             words.count(one.petitions),
         )
         for one in found.entries
     )
-    title = f"{found.title}：{path(category)}" if category else found.title
+    title = f"{found.title}：{names.category(category)}" if category else found.title
     return OverviewListPage(
         title=title,
         span=f"{period.since.isoformat()} 至 {period.until.isoformat()}",

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from sqlalchemy import RowMapping
 
 from api.access import Clerk
+from api.names import Names
 from api.store.firewall import RESTRICTED
 from api.viewing import PetitionView
 from api.workbench import words
@@ -25,7 +26,6 @@ from api.workbench.contexts.petition import (
     UnitCandidate,
 )
 from api.workbench.marked import letter
-from api.workbench.names import Names
 from api.workbench.views.deciding import (
     OFFICERS,
     Said,

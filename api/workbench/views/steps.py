@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from api.access import ROLE_NAMES
+from api.names import Names
 from api.store.firewall import Role
 from api.viewing import MatterView
 from api.workbench import words
 from api.workbench.contexts.letter import Other, Step
-from api.workbench.names import Names
 
 _UNDONE = {"decided": "撤销认定", "returned": "撤销退回", "linked": "撤销关联认定"}
 _Event = Mapping[str, Any]
