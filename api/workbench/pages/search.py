@@ -14,8 +14,9 @@ from api.access import AnyClerk, Clerk, ServiceDep
 from api.listing import Asked
 from api.names import Names
 from api.search import EXPORTED, READ, Found, Item
+from api.spreadsheet import TYPE, list_workbook
 from api.store.petitions import now
-from api.workbench import render, sheets
+from api.workbench import render
 from api.workbench.contexts.lists import FoundRow, SearchPage
 from api.workbench.lists import due_in_words, search_filters
 from api.workbench.words import day, minute, receipt, seq_of_receipt
@@ -57,8 +58,9 @@ def get_workbook(request: Request, service: ServiceDep, clerk: AnyClerk) -> Resp
         raise InputError(render.NOTICES[_NOT_BY_PERSON].text)
     rows = use_case.export(service, asked, clerk.viewer)
     names = Names.of(service.live.engine())
-    content = sheets.workbook("信访件", _COLUMNS, (_cells(names, row) for row in rows))
-    return sheets.download(content, f"petitions-{day(now())}.xlsx")
+    content = list_workbook("信访件", _COLUMNS, (_cells(names, row) for row in rows))
+    headers = {"Content-Disposition": f'attachment; filename="petitions-{day(now())}.xlsx"'}
+    return Response(content, media_type=TYPE, headers=headers)
 
 
 def _page(
