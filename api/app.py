@@ -17,7 +17,7 @@ from api.imports import too_large
 from api.limits import BodyLimit, keep_uploads_in_memory
 from api.observe import Metrics, configure_logging, observe
 from api.routes import health, hot, matters, models, petitions, reference, retrain, review
-from api.schemas import ProblemOut
+from api.schemas.service import ProblemOut
 from api.service import Service, open_service
 from api.settings import Settings, get_settings
 from api.workbench import problems

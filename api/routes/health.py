@@ -9,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api.access import ServiceDep
 from api.observe import Metrics
-from api.schemas import HealthOut
+from api.schemas.service import HealthOut
 from classifier.errors import FenbanError
 
 router = APIRouter(tags=["运行状况"])

@@ -10,7 +10,8 @@ from pydantic import BeforeValidator
 
 from api.access import Anyone, ServiceDep
 from api.hot import SURE, hot
-from api.schemas import AS_WRITTEN, HotOut, moment
+from api.schemas.fields import AS_WRITTEN, moment
+from api.schemas.review import HotOut
 
 router = APIRouter(prefix="/v1", tags=["苗头预警"])
 

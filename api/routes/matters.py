@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from api.access import Anyone, Reviewer, ServiceDep
 from api.matters import get_matter, split_matter
-from api.schemas import MatterOut, SplitIn
+from api.schemas.matters import MatterOut, SplitIn
 
 router = APIRouter(prefix="/v1", tags=["信访事项"])
 

@@ -11,7 +11,7 @@ from api.access import Admin, Auditor, CurrentUser, ServiceDep
 from api.drift import health
 from api.models import compare, overview, show
 from api.promotion import promote, rollback
-from api.schemas import ModelDetailOut, ModelDiffOut, ModelsHealthOut, ModelsOut, PromotionOut
+from api.schemas.models import ModelDetailOut, ModelDiffOut, ModelsHealthOut, ModelsOut, PromotionOut
 
 router = APIRouter(prefix="/v1/models", tags=["模型"])
 

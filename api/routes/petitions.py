@@ -24,21 +24,19 @@ from api.decisions import (
 )
 from api.intake import submit, triage_only
 from api.observe import Metrics
-from api.schemas import (
+from api.schemas.fields import Moment
+from api.schemas.petitions import (
     AcceptedOut,
     DecisionIn,
     HistoryOut,
     LinksOut,
-    Moment,
     OriginalOut,
     PetitionDetailOut,
-    PetitionIn,
     PetitionPageOut,
     ReturnIn,
-    TriageIn,
-    TriageListOut,
     UndoIn,
 )
+from api.schemas.triage import PetitionIn, TriageIn, TriageListOut
 from api.store.petitions import Filters
 from classifier.errors import InputError
 

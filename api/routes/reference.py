@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.access import Anyone, ServiceDep
-from api.schemas import CategoryNodeOut, ModelOut, TaxonomyOut, UnitOut, UnitsOut
+from api.schemas.reference import CategoryNodeOut, ModelOut, TaxonomyOut, UnitOut, UnitsOut
 
 router = APIRouter(prefix="/v1", tags=["基础数据"])
 

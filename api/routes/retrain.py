@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from api.access import Admin, CurrentUser, ServiceDep
 from api.retrain import cancel, start
 from api.run_state import Run, RunState, State
-from api.schemas import RetrainOut
+from api.schemas.models import RetrainOut
 
 router = APIRouter(prefix="/v1/retrain", tags=["重新训练"])
 

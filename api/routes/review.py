@@ -8,7 +8,8 @@ from fastapi import APIRouter, Query
 
 from api.access import Officer, Overseer, ServiceDep
 from api.review import live_accuracy, review_queue
-from api.schemas import AccuracyOut, Moment, ReviewOut
+from api.schemas.fields import Moment
+from api.schemas.review import AccuracyOut, ReviewOut
 
 router = APIRouter(prefix="/v1", tags=["复核与正确率"])
 
