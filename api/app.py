@@ -20,6 +20,7 @@ from api.routes import health, hot, matters, models, petitions, reference, retra
 from api.schemas.service import ProblemOut
 from api.service import Service, open_service
 from api.settings import Settings, get_settings
+from api.store.columns import read_ahead
 from api.workbench import problems
 from api.workbench import routes as workbench
 from api.workbench.render import STATIC
@@ -47,7 +48,7 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
         configure_logging(settings.log_level)
         app.state.service = opened = service or open_service(settings)
         go_on(opened)
-        with opened.live.following():
+        with opened.live.following(), read_ahead(opened.store):
             yield
         opened.close()
 

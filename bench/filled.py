@@ -113,7 +113,11 @@ class _Made:
     def __init__(self, service: Service, size: int, draw: np.random.Generator, until: datetime) -> None:
         engine = service.live.engine()
         self._size, self._draw, self._until = size, draw, until
-        self._version = engine.bundle.version
+        self._version, self._taxonomy, self._directory = (
+            engine.bundle.version,
+            engine.bundle.taxonomy,
+            engine.router.directory,
+        )
         self._texts = [(row["title"], row["text"]) for row in seed_rows()]
         days = np.arange(DAYS)
         weekday = np.array([(until - timedelta(days=int(DAYS - day))).weekday() for day in days])
@@ -213,10 +217,11 @@ class _Made:
 
     def _suggestion(self, n: int) -> Row:
         # As long as a real answer, with what the pages read of it.
+        code, unit, taxonomy = str(self.suggested[n]), str(self.suggested_unit[n]), self._taxonomy
         answer = {
-            "categories": [{"code": str(self.suggested[n]), "probability": float(self.confidence[n]), "evidence": []}],
+            "categories": [{"code": code, "name": taxonomy[code].name, "path": taxonomy.path(code), "probability": float(self.confidence[n]), "evidence": []}],
             "kind": {"name": str(self.kind[n]), "probability": 0.9},
-            "units": [{"id": str(self.suggested_unit[n]), "name": "", "role": "主办", "score": 0.6, "grounds": []}],
+            "units": [{"id": unit, "name": self._directory.units[unit].name, "role": "主办", "score": 0.6, "grounds": []}],
             "abstained": bool(self.confidence[n] < 0.4), "links": [], "redactions": [], "warnings": [], "filler": "x" * 1_500,
         }  # fmt: skip
         return {

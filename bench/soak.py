@@ -3,9 +3,10 @@
 Each clerk registers a petition every `--every` seconds as the form without script does (suggestions, accept, receipt), looks at it, confirms
 a link where one is suggested, and works through the queue, the search, the overview in between. A third person uploads file after
 file; an import is running all the time. Counts answers of 400 and more and broken connections; reports how long pages took, and the
-memory of the server at the beginning and at the end. Exit code 1 when anything failed.
+memory of the server by quarters of the time after the first two minutes: with `--petitions`, which were there before anybody came (bench.filled),
+its caches are full by then and nothing should grow. Exit code 1 when anything failed.
 
-Run: python -m bench.soak [--minutes 60] [--every 5] [--database-url URL]
+Run: python -m bench.soak [--minutes 60] [--every 5] [--petitions 100000] [--database-url URL]
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ import os
 import random
 import re
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,13 +26,16 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 
+from api.service import open_service
+from bench.filled import fill, settings_for
 from bench.forms import form_to, forms_of, links_of
 from bench.shared_data import ROOT, seed_rows
 from bench.swap import free_port
@@ -59,7 +62,6 @@ class Seen:
         whole = sorted(ms for path, all_ in self.took.items() for ms in all_)
         begin = self.memory[0][0] + min(_WARM_SECONDS, 60 * minutes / 4)
         warm = [mb for at, mb in self.memory if at >= begin] or [0.0]
-        quarter = max(1, len(warm) // 4)
         return {
             "minutes": minutes,
             "pages": len(whole),
@@ -71,8 +73,9 @@ class Seen:
             "p99_ms": _cut(whole, 99),
             "slowest_ms": round(whole[-1], 1),
             "p99_ms_by_page": {path: _cut(sorted(all_), 99) for path, all_ in sorted(self.took.items())},
-            "megabytes_first_quarter": round(statistics.median(warm[:quarter])),
-            "megabytes_last_quarter": round(statistics.median(warm[-quarter:])),
+            "megabytes_by_quarter": [
+                round(float(np.median(part))) for part in np.array_split(warm, 4) if len(part)
+            ],
         }
 
 
@@ -238,13 +241,20 @@ def _enter(person: Person, fenban: Callable[..., str], name: str) -> None:
     person.send(person.get(path), "/welcome", password=_PASSWORD, again=_PASSWORD)
 
 
-def soak(minutes: float, every: float, database_url: str) -> dict[str, Any]:
+def _fill(data_dir: Path, database_url: str, petitions: int) -> None:
+    service = open_service(settings_for(data_dir, database_url))
+    fill(service, petitions)
+    service.close()
+
+
+def soak(minutes: float, every: float, petitions: int, database_url: str) -> dict[str, Any]:
     seen, ended = Seen(), threading.Event()
     texts = [dict(row) for row in seed_rows()]
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        served(Path(folder), database_url) as (address, pid, fenban),
-    ):
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        if petitions:
+            _fill(Path(folder) / "data", database_url, petitions)
+        address, pid, fenban = stack.enter_context(served(Path(folder), database_url))
         people = []
         for number in range(3):
             person = Person(address, seen)
@@ -280,9 +290,10 @@ def main() -> int:
     )
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--every", type=float, default=5)
+    parser.add_argument("--petitions", type=int, default=0)
     parser.add_argument("--database-url", default="")
     given = parser.parse_args()
-    figures = soak(given.minutes, given.every, given.database_url)
+    figures = soak(given.minutes, given.every, given.petitions, given.database_url)
     print(json.dumps(figures, ensure_ascii=False, indent=1))
     return 1 if figures["failures"] else 0
 

@@ -11,9 +11,10 @@ petition, within that matter, as api/store/standing.py does.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -48,6 +49,7 @@ from api.store.tables import (
     reviews,
 )
 from api.store.terms import is_sqlite
+from classifier.errors import StoreError
 from classifier.links.matters import petitioners_of
 from classifier.petition import Kind
 
@@ -211,6 +213,23 @@ def columns_of(store: Store, connection: Connection) -> Columns:
     with _MIRRORS_LOCK:
         mirror = _MIRRORS.setdefault(store, _Mirror())
     return mirror.follow(connection)
+
+
+@contextmanager
+def read_ahead(store: Store) -> Iterator[None]:
+    """Begin the first look in a thread of its own, so that nobody's page waits for it: it takes a second and more of a large archive."""
+
+    def read() -> None:
+        # A database that does not answer now is told to whoever asks next.
+        with suppress(StoreError), store.read_one_moment() as connection:
+            columns_of(store, connection)
+
+    thread = Thread(target=read, name="read-ahead", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 def seen_by(connection: Connection, columns: Columns, viewer: Viewer) -> Mask:

@@ -15,7 +15,7 @@ from sqlalchemy import event
 from api.figures import Period, changed, count_texts, firsts, is_text, matters_in, overdue_matters, within
 from api.matters import due_at
 from api.matters import firsts as firsts_of_one
-from api.store.columns import Columns, _Mirror, as_seen, columns_of
+from api.store.columns import Columns, _Mirror, as_seen, columns_of, read_ahead
 from api.store.firewall import Role, viewer_of
 from classifier.dates import CHINA
 
@@ -89,6 +89,16 @@ def test_nothing_is_read_twice(http, service):
     asked = []
     event.listen(service.store.engine, "before_cursor_execute", lambda *args: asked.append(args[2]))
     assert _now(service) is first
+    assert len([one for one in asked if "FROM" in one]) == 2
+
+
+def test_what_was_read_ahead_is_not_read_again(http, service):
+    http.submit(_TEXT)
+    with read_ahead(service.store):
+        pass
+    asked = []
+    event.listen(service.store.engine, "before_cursor_execute", lambda *args: asked.append(args[2]))
+    assert len(_now(service).seq) == 1
     assert len([one for one in asked if "FROM" in one]) == 2
 
 
