@@ -15,8 +15,9 @@ serve: $(VENV)/.runtime models/ACTIVE
 demo: $(VENV)/.runtime models/ACTIVE
 	$(BIN)/fenban serve --demo
 
+# There is a worker for each core: threads of BLAS besides would only wait for one another, and twice as long.
 test: $(VENV)/.dev models/ACTIVE
-	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 # The same with the lines that no test reaches: a quarter slower.
 coverage: ARGS += --cov --cov-report=term:skip-covered

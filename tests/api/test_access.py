@@ -11,7 +11,7 @@ from sqlalchemy import select
 from api.run_state import RunState
 from api.store.tables import api_keys, users
 from api.store.users import Role, add_user, authenticate, disable_user, find_user, new_key
-from classifier.bundle import load_bundle, save_bundle
+from classifier.bundle import save_bundle
 from classifier.errors import ConflictError, InputError, NotFoundError, UnauthenticatedError
 from classifier.registry import Registry
 
@@ -71,12 +71,18 @@ def test_every_endpoint_has_its_line_in_the_matrix(app):
     assert documented == {(method, path.partition("?")[0]) for method, path in _MAY} | _OPEN
 
 
+@pytest.fixture(scope="module")
+def two_versions(models, bundle, tmp_path_factory):
+    """A registry of two versions."""
+    folder = shutil.copytree(models, tmp_path_factory.mktemp("two") / "models")
+    save_bundle(bundle, folder / "other", "other")
+    return folder
+
+
 @pytest.fixture
-def settings(settings, models, tmp_path):
-    """With a registry of its own, of two versions."""
-    own = shutil.copytree(models, tmp_path / "models")
-    save_bundle(load_bundle(Registry(own).active()), own / "other", "other")
-    return settings.model_copy(update={"models": own})
+def settings(settings, two_versions, tmp_path):
+    """With a registry of its own."""
+    return settings.model_copy(update={"models": shutil.copytree(two_versions, tmp_path / "models")})
 
 
 @pytest.fixture

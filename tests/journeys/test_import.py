@@ -19,6 +19,7 @@ from classifier.records import Reject
 from classifier.records import petitions as read_petitions
 
 
+@pytest.mark.slow
 def test_an_import_killed_three_times_stores_every_petition_once(
     fenban, database_url: str, seed_rows: list[dict[str, str]], write_csv
 ) -> None:

@@ -53,6 +53,7 @@ def _answer(fenban, models: Path, text: str) -> str:
     return found["categories"][0]["code"][:4]
 
 
+@pytest.mark.slow
 def test_the_loop(fenban, own_models: Path, retrain, write_snapshot, bicycle_letters) -> None:
     text, letters = bicycle_letters
     registry = Registry(own_models)
@@ -93,6 +94,7 @@ def test_the_loop(fenban, own_models: Path, retrain, write_snapshot, bicycle_let
     assert "没有可删除的版本" in fenban("models", "prune", "--keep", "1", models=own_models).text
 
 
+@pytest.mark.slow
 def test_bad_labels_are_refused_and_cannot_be_promoted(
     fenban, own_models: Path, retrain, write_snapshot, seed_rows
 ) -> None:

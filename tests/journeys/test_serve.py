@@ -7,6 +7,8 @@ import time
 from hashlib import sha256
 from pathlib import Path
 
+import pytest
+
 from classifier.bundle import Bundle
 
 _PETITION = {
@@ -49,6 +51,7 @@ def test_a_server_from_first_start_to_second(fenban, serving) -> None:
         assert server.process.returncode == 0
 
 
+@pytest.mark.slow
 def test_what_people_decide_becomes_the_next_model(
     fenban, own_models: Path, bundle: Bundle, seed_rows: list[dict[str, str]], serving
 ) -> None:
@@ -97,6 +100,7 @@ def test_what_people_decide_becomes_the_next_model(
         assert server.ask(f"/v1/petitions/{ids[1]}")["suggestion"]["model_version"] == bundle.version
 
 
+@pytest.mark.slow
 def test_a_correction_is_learnt_judged_promoted_and_rolled_back_over_http(
     fenban, own_models: Path, bicycle_letters, serving
 ) -> None:
