@@ -1,10 +1,11 @@
-"""An officer decides, a unit sends back, either is taken back: appended beside the suggestion it answers, with who, when and why."""
+"""An officer decides, a unit sends back or replies, each is taken back: appended beside the suggestion it answers, with who, when and why."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
@@ -20,11 +21,13 @@ from api.store.labels import (
     Decided,
     add_decision,
     add_link_decision,
+    add_reply,
     add_return,
     assigned_at,
     decision_in_force,
     joint_units_of,
     links_of,
+    reply_in_force,
     return_of,
     settle,
     suggest_again,
@@ -41,13 +44,14 @@ from api.store.petitions import (
     now,
     sealed_parts,
 )
-from api.store.tables import decisions, link_decisions, returns
+from api.store.tables import decisions, link_decisions, replies, returns
 from api.store.undos import take_back
 from api.store.users import role_of
+from classifier.dates import CHINA
 from classifier.errors import ConflictError, ForbiddenError, InputError, UnknownCodeError
 from classifier.petition import KIND_ALIASES
 
-#: Who may take back that a unit sent a petition back.
+#: Who may take back that a unit sent a petition back or replied to it.
 MAY_RETURN = (Role.REVIEWER, Role.ADMIN)
 
 
@@ -83,7 +87,8 @@ def decide(service: Service, petition_id: str, choice: Choice, viewer: Viewer) -
     """Record a decision; returns the petition as it stands now. What was not decided this time keeps its value.
 
     Raises NotFoundError, UnknownCodeError, ConflictError when another decision or verdict than expected is in force, InputError when nothing
-    was decided, the joint units do not fit the lead, or a unit sent it back and none is decided now.
+    was decided, the joint units do not fit the lead, a unit sent it back and none is decided now, or another lead is decided while a reply
+    of the one before stands.
     """
     if not (choice.category or choice.kind or choice.unit or choice.links or choice.joint_units is not None):
         raise InputError("没有写任何认定。请至少认定分类、诉求类型、承办单位或关联中的一项。")
@@ -96,6 +101,7 @@ def decide(service: Service, petition_id: str, choice: Choice, viewer: Viewer) -
         if any(values.values()) or joint is not None:
             # What people decided before still holds; what only the machine suggested never becomes a label.
             decided = _merged(connection, petition_id, values, joint)
+            _check_reply(connection, petition_id, decided.unit)
             suggestion_id = latest_suggestion(connection, petition_id)["id"]
             add_decision(connection, petition_id, suggestion_id, viewer.user_id, decided, reason)
             settle(connection, petition_id)
@@ -133,12 +139,12 @@ def undo(
     expected: int | None = None,
     event: str = "",
 ) -> dict[str, Any]:
-    """Take back the latest decision or return on a petition or, with `link`, the latest verdict on its link to that petition.
+    """Take back the latest decision, return or reply on a petition or, with `link`, the latest verdict on its link to that petition.
 
     What held before holds again: the decision before, else the suggestion; matters follow. The undo is an event of its own, nothing
     is erased. `event` is what the officer saw and means to take back, as the history names it (decided-12): asked for twice it is taken back
     once. Raises NotFoundError, ConflictError as `decide` and when something else would be taken back than `event`, InputError when there is nothing to take back, ForbiddenError for a
-    return where the user may not record one.
+    return or reply where the user may not record one.
     """
     with service.store.write() as connection:
         _turn(service, connection, petition_id, viewer, expected)
@@ -187,6 +193,14 @@ def _check_event(event: str, latest: str) -> None:
 def _undo_decision(connection: Connection, petition_id: str, viewer: Viewer, reason: str, event: str) -> None:
     decision = decision_in_force(connection, petition_id)
     sent_back = return_of(connection, decision["id"]) if decision else None
+    reply = reply_in_force(connection, petition_id)
+    if decision and reply and reply["decision_id"] == decision["id"]:
+        _check_event(event, f"replied-{reply['id']}")
+        if role_of(connection, viewer.user_id) not in MAY_RETURN:
+            raise ForbiddenError("这件已经答复，撤销答复需要审核或管理员。")
+        take_back(connection, petition_id, replies, reply["id"], viewer.user_id, reason)
+        settle(connection, petition_id)
+        return
     if decision:
         _check_event(event, f"decided-{decision['id']}" if sent_back is None else f"returned-{sent_back}")
     else:
@@ -291,6 +305,8 @@ def send_back(
             raise InputError("这件信访件没有认定由该单位主办，不能由它退回。")
         if row["status"] == RETURNED:
             raise InputError("这件信访件已经退回，等待重新认定。")
+        if row["replied_on"] is not None:
+            raise InputError("这件信访件已经答复，不能再退回。答复登记错了的，请先撤销答复。")
         why = without_identity(service, connection, reason, (petition_id,), viewer)
         limit = return_due_at(assigned_at(connection, petition_id), service.settings.return_working_days)
         add_return(connection, petition_id, decision, why, viewer.user_id, late=now() >= limit)
@@ -299,14 +315,57 @@ def send_back(
         return _whole(service, connection, petition_id, viewer, viewer)
 
 
+def reply(
+    service: Service,
+    petition_id: str,
+    unit: str,
+    day: date,
+    note: str,
+    viewer: Viewer,
+    expected: int | None = None,
+) -> dict[str, Any]:
+    """The unit that holds a petition has answered the petitioner in writing on this day, in China (Regulation Art. 32, 34): its time
+    limit ends. `note` says how, in a line; the reply itself stays in the file.
+
+    A user of a unit replies for this unit only. Raises NotFoundError, UnknownCodeError, ConflictError as `decide`, ForbiddenError for
+    another's unit, InputError when the unit does not hold the petition, it is answered already, or the day is before the petition came in
+    or not yet here.
+    """
+    holder = unit_id(service, unit)
+    if viewer.unit is not None and viewer.unit != holder:
+        raise ForbiddenError("只能登记由本单位主办的信访件的答复。")
+    with service.store.write() as connection:
+        row = _turn(service, connection, petition_id, viewer, expected)
+        decision = decision_in_force(connection, petition_id)
+        if decision is None or decision["unit"] != holder or row["status"] == RETURNED:
+            raise InputError("这件信访件现在没有认定由该单位主办，不能登记它的答复。")
+        if row["replied_on"] is not None:
+            raise InputError("这件信访件已经登记了答复。登记错了的，请先撤销答复。")
+        arrived = (row["received_at"] or row["created_at"]).astimezone(CHINA).date()
+        if not arrived <= day <= now().astimezone(CHINA).date():
+            raise InputError(f"答复日期不对。请填 {arrived}（收到之日）到今天之间的日期。")
+        said = without_identity(service, connection, note, (petition_id,), viewer)
+        add_reply(connection, petition_id, decision, day, said, viewer.user_id)
+        settle(connection, petition_id)
+        record(connection, Action.REPLIED, viewer.user_id, petition_id, unit=holder, on=day.isoformat())
+        return _whole(service, connection, petition_id, viewer, viewer)
+
+
+def _check_reply(connection: Connection, petition_id: str, unit: str) -> None:
+    """Raises InputError where another unit than `unit` has answered the petition."""
+    given = reply_in_force(connection, petition_id)
+    if given is not None and given["unit"] != unit:
+        raise InputError("这件信访件已经由原主办单位答复。要改主办单位，请先撤销答复。")
+
+
 def get_one(service: Service, petition_id: str, viewer: Viewer) -> dict[str, Any]:
-    """A petition with its suggestion, matter, decisions and returns. Raises NotFoundError."""
+    """A petition with its suggestion, matter, decisions, returns and replies. Raises NotFoundError."""
     with service.store.read() as connection:
         return _whole(service, connection, petition_id, viewer, viewer)
 
 
 def get_history(service: Service, petition_id: str, viewer: Viewer) -> list[dict[str, Any]]:
-    """What was suggested, decided, returned, linked and undone, oldest first, as far as `viewer` may see it. Raises NotFoundError."""
+    """What was suggested, decided, returned, replied, linked and undone, oldest first, as far as `viewer` may see it. Raises NotFoundError."""
     with service.store.read() as connection:
         get_petition(connection, petition_id, viewer)
         return label_history(connection, petition_id, viewer)

@@ -1,4 +1,4 @@
-"""The demo office: some hundreds of invented petitions of two years, received, decided on, sent back and linked as an office would, so that a
+"""The demo office: some hundreds of invented petitions of two years, received, decided on, sent back, answered and linked as an office would, so that a
 newcomer sees every page alive.
 
 It is an ordinary database in a folder of its own, written through the same use cases as any other, at the moments of its story
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from api.accounts import hash_password
-from api.decisions import Choice, LinkVerdict, decide, get_links, send_back
+from api.decisions import Choice, LinkVerdict, decide, get_links, reply, send_back
 from api.intake import submit
 from api.service import FIRST_ADMIN, Service
 from api.store.accounts import set_password
@@ -39,6 +39,8 @@ PASSWORD = "fenban-demo"  # noqa: S105  of an office that is no secret
 _SATURDAY = 5
 # People look at links some days after a petition came in; what is younger waits for whoever tries the demo.
 _LINKS_AFTER = timedelta(days=6)
+# Units answer some weeks after they were assigned a petition; this many of a hundred not yet.
+_REPLY_AFTER, _REPLY_SPREAD, _UNANSWERED = timedelta(days=18), 40, 12
 _OFFICE_OPENS, _OFFICE_CLOSES = 9, 17
 _ONLINE = "网络"
 
@@ -130,7 +132,7 @@ class _Office:
                     event.do()
 
     def _plan(self, story: Story) -> Iterator[_Event]:
-        """What happens to a petition: registered, decided, perhaps sent back and decided anew, its links looked at."""
+        """What happens to a petition: registered, decided, perhaps sent back and decided anew, its links looked at, answered."""
         yield _Event(story.received, 0, lambda: self._register(story))
         if story["state"] == "pending":
             return
@@ -143,6 +145,10 @@ class _Office:
             settled = max(settled, back + timedelta(hours=2))
         if story["state"] == "decided":
             yield _Event(settled, 3, lambda: self._decide(story, story["unit"]))
+            spread = sum(map(ord, story["id"])) * 7
+            if spread % 100 >= _UNANSWERED:
+                answered = _office_hours(settled + _REPLY_AFTER + timedelta(days=spread % _REPLY_SPREAD))
+                yield _Event(answered, 5, lambda: self._reply(story))
             if story.received < self._today - 3 * _LINKS_AFTER:
                 yield _Event(_office_hours(settled + _LINKS_AFTER), 4, lambda: self._look_at_links(story))
 
@@ -166,6 +172,10 @@ class _Office:
             story["return_reason"] or "不属于本单位职责",
             self._reviewer,
         )
+
+    def _reply(self, story: Story) -> None:
+        day = now().astimezone(CHINA).date()
+        reply(self._service, self._ids[story["id"]], story["unit"], day, "", self._reviewer)
 
     def _look_at_links(self, story: Story) -> None:
         number = self._ids[story["id"]]

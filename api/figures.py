@@ -185,7 +185,8 @@ def one_a_matter(columns: Columns, rows: Ints) -> Ints:
 
 
 def overdue_matters(columns: Columns, which: Mask, handling_days: int, day: date) -> Ints:
-    """The numbers of matters, of two petitions or more, that petitions of `which` are on and whose time limit was over when `day` began.
+    """The numbers of matters, of two petitions or more, that petitions of `which` are on and whose time limit was over when `day` began
+    while a petition on it had no reply yet.
 
     The limit ends with the last day, counted from the first petition without its own day (api/matters.due_at).
     """
@@ -195,7 +196,9 @@ def overdue_matters(columns: Columns, which: Mask, handling_days: int, day: date
     first = np.full(size, np.iinfo(np.int64).max)
     np.minimum.at(first, columns.matter[on], columns.day[on])
     concerned = np.bincount(columns.matter[which & on], minlength=size)
-    return np.flatnonzero((many > 1) & (concerned > 0) & (first < number_of(day) - handling_days))
+    unanswered = np.bincount(columns.matter[on & ~columns.replied], minlength=size)
+    late = first < number_of(day) - handling_days
+    return np.flatnonzero((many > 1) & (concerned > 0) & (unanswered > 0) & late)
 
 
 def changed(columns: Columns) -> tuple[Mask, Mask]:

@@ -171,6 +171,8 @@ def _standing(
     is_first = firsts([row["seq"] for row in rows], petitioner)
     opened = (rows[0]["received_at"] or rows[0]["created_at"]) if rows else None
     due = due_at(opened, settings.handling_days) if opened else None
+    replied = [row["replied_on"] for row in rows]
+    is_replied = bool(rows) and None not in replied
     figures = {
         "id": matter_id,
         "petitions": len(rows),
@@ -180,7 +182,10 @@ def _standing(
         "opened_at": opened,
         "due_at": due,
         "due_source": settings.handling_source,
-        "overdue": due is not None and now() >= due,
+        # A matter is answered once each of its petitions is: everybody who wrote is owed a reply.
+        "replied_on": max(replied) if is_replied else None,
+        "replies": sum(day is not None for day in replied),
+        "overdue": due is not None and not is_replied and now() >= due,
     }
     return [{**row, "first": first} for row, first in zip(rows, is_first, strict=True)], figures
 

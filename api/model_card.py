@@ -38,8 +38,8 @@ class Card:
 def card_of(report: Mapping[str, Any], threshold: float) -> Card:
     """Figures are those of the bundle's own training report."""
     learnt = [
-        f"自带种子语料 {'有' if report.get('seed') else '无'}",
-        f"信访件 {report.get('petitions', 0)} 件",
+        f"自带的种子语料：{'学了' if report.get('seed') else '没有学'}",
+        f"信访件 {report.get('petitions', 0):,} 件",
     ]
     if report.get("data"):
         learnt.append(f"本单位文件 {'、'.join(report['data'])}")
@@ -54,7 +54,7 @@ def card_of(report: Mapping[str, Any], threshold: float) -> Card:
     reached = []
     for name, title in _HEADS:
         if report.get(name) and report[name].get("n"):
-            reached.append(f"{title}：{report[name]['n']} 件，{_figures(report[name])}")
+            reached.append(f"{title}：{report[name]['n']:,} 件，{_figures(report[name])}")
             if "level1" in report[name]:
                 reached.append(f"内容分类（一级）：{_figures(report[name]['level1'])}")
     reached.append(f"一级分类把握低于 {threshold:.1%} 时弃权，交人判断")
@@ -86,4 +86,4 @@ def _figures(figures: Mapping[str, Any]) -> str:
 
 
 def _counts(counts: Mapping[str, int]) -> str:
-    return "、".join(f"{name} {count}" for name, count in counts.items())
+    return "、".join(f"{name} {count:,}" for name, count in counts.items())

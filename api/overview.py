@@ -182,7 +182,7 @@ class _Counting:
             Figure(
                 "事项已过期限",
                 listed("overdue", len(overdue)),
-                f"两件以上的事项，自第一件起满 {self._handling_days} 天；办结情况本系统尚未记录",
+                f"两件以上的事项，自第一件起满 {self._handling_days} 天，还有没答复的",
             ),
         )  # fmt: skip
 

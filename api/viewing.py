@@ -21,7 +21,7 @@ from api.store.history import label_history
 from api.store.labels import assigned_at, links_of
 from api.store.matters import verdict_on
 from api.store.petitions import DECIDED, RETURNED, get_petition, heads_of, latest_suggestion, now
-from api.store.standing import assignments_of, returns_on
+from api.store.standing import assignments_of, replies_on, returns_on
 from classifier.dates import CHINA
 from classifier.errors import NotFoundError
 from classifier.petition import Kind
@@ -31,7 +31,8 @@ from classifier.petition import Kind
 class PetitionView:
     """One petition. Events are those of `label_history`, oldest first; `heads` has the other petitions named, by id.
 
-    `decided` is the event of the decision in force, `sent_back` that of the return that answers it. `members` are the petitions of its
+    `decided` is the event of the decision in force, `sent_back` that of the return that answers it, `replied` that of the
+    reply that stands. `members` are the petitions of its
     matter, `standing` its figures; () and None while it is on none. `return_due` is the last moment for the unit to send it back.
     """
 
@@ -44,6 +45,7 @@ class PetitionView:
     standing: Mapping[str, Any] | None
     decided: Mapping[str, Any] | None
     sent_back: Mapping[str, Any] | None
+    replied: Mapping[str, Any] | None
     return_due: datetime | None
 
 
@@ -68,11 +70,12 @@ class PairView:
 
 @dataclass(frozen=True, slots=True)
 class MatterView:
-    """A matter as `get_matter` answers it, what was assigned and sent back on it, and the petitions its events name, by id."""
+    """A matter as `get_matter` answers it, what was assigned, sent back and answered on it, and the petitions its events name, by id."""
 
     whole: Mapping[str, Any]
     assignments: Sequence[RowMapping]
     returns: Sequence[RowMapping]
+    replies: Sequence[RowMapping]
     heads: Mapping[str, RowMapping]
 
 
@@ -97,6 +100,7 @@ def view_petition(service: Service, petition_id: str, viewer: Viewer, also: str 
             standing=found[1] if found else None,
             decided=_latest(events, "decided"),
             sent_back=_latest(events, "returned") if row["status"] == RETURNED else None,
+            replied=_latest(events, "replied"),
             return_due=_return_due(service, connection, row),
         )
     note_opened(service, (row,), viewer)
@@ -143,6 +147,7 @@ def view_matter(service: Service, matter_id: str, viewer: Viewer) -> MatterView:
             whole,
             assignments_of(connection, matter_id, viewer),
             returns_on(connection, matter_id, viewer),
+            replies_on(connection, matter_id, viewer),
             heads_of(connection, named, viewer),
         )
 

@@ -31,7 +31,7 @@ _LETTER = (
     "棠溪花园的电梯又坏了",
     "棠溪花园3栋的电梯这个月第四次停运，住在十一楼的老人下不了楼。物业说配件在路上，已经等了两个星期。请有关部门督促尽快修好，并公开维保记录。",
 )
-_PAGES = ("/queue", "/petitions", "/imports", "/overview", "/models", "/admin", "/admin/accounts", "/admin/directory", "/admin/directory/rules", "/admin/headings", "/admin/audit", "/help", "/help/algorithm", "/account")  # fmt: skip
+_PAGES = ("/queue", "/petitions", "/imports", "/overview", "/overview/list/overdue", "/overview/rising", "/models", "/models/drift", "/models/compare", "/admin", "/admin/accounts", "/admin/keys", "/admin/directory", "/admin/directory/rules", "/admin/headings", "/admin/audit", "/help", "/help/algorithm", "/account", "/petitions?q=没有这种字样", "/nothing")  # fmt: skip
 
 
 @contextmanager
@@ -84,7 +84,7 @@ def special(page: Page, address: str) -> dict[str, str]:
     """Addresses of a petition with a link to decide on, of the two side by side, and of a matter."""
     petition = found(page, r"^/petitions/[0-9a-f]{32}", address, "/queue?linked=1")
     pair = found(page, "/links/", address, petition)
-    matter = found(page, "^/matters/", address, "/overview/list/matters?period=12m")
+    matter = found(page, "^/matters/", address, "/overview/list/overdue?since=2020-01-01")
     return {"petition": petition, "side-by-side": pair, "matter": matter}
 
 
@@ -115,7 +115,7 @@ def everything(browser: Any, address: str, into: Path) -> None:
             page.screenshot(path=into / f"register-{size}-{scheme}.png", full_page=True)
             for name, path in {
                 **special(page, address),
-                **{p.strip("/").replace("/", "-"): p for p in _PAGES},
+                **{re.sub(r"\W+", "-", p.strip("/")): p for p in _PAGES},
             }.items():
                 page.goto(address + path)
                 page.wait_for_load_state("networkidle")

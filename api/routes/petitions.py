@@ -19,6 +19,7 @@ from api.decisions import (
     get_one,
     get_original,
     get_page,
+    reply,
     send_back,
     undo,
 )
@@ -33,6 +34,7 @@ from api.schemas.petitions import (
     OriginalOut,
     PetitionDetailOut,
     PetitionPageOut,
+    ReplyIn,
     ReturnIn,
     UndoIn,
 )
@@ -145,16 +147,27 @@ def post_return(petition_id: str, body: ReturnIn, service: ServiceDep, viewer: R
     return PetitionDetailOut.model_validate(whole)
 
 
-@router.post("/petitions/{petition_id}/undo", status_code=201, summary="撤销最近一次认定、退回或关联认定")
+@router.post("/petitions/{petition_id}/replies", status_code=201, summary="承办单位已答复信访人")
+def post_reply(petition_id: str, body: ReplyIn, service: ServiceDep, viewer: Reviewer) -> PetitionDetailOut:
+    """答复之后，这件的办理期限不再计算。"""
+    whole = reply(
+        service, petition_id, body.unit, body.replied_on, body.reason, viewer, body.expected_decision
+    )
+    return PetitionDetailOut.model_validate(whole)
+
+
+@router.post(
+    "/petitions/{petition_id}/undo", status_code=201, summary="撤销最近一次认定、退回、答复或关联认定"
+)
 def post_undo(petition_id: str, body: UndoIn, service: ServiceDep, viewer: Officer) -> PetitionDetailOut:
-    """此前有效的重新有效：前一次认定，没有则为建议。撤销本身也记录在案，原来的认定不删除。撤销退回需要审核或管理员。"""
+    """此前有效的重新有效：前一次认定，没有则为建议。撤销本身也记录在案，原来的认定不删除。撤销退回、答复需要审核或管理员。"""
     whole = undo(
         service, petition_id, viewer, link=body.link, reason=body.reason, expected=body.expected_decision
     )
     return PetitionDetailOut.model_validate(whole)
 
 
-@router.get("/petitions/{petition_id}/history", summary="经过：建议、认定、退回、关联、撤销")
+@router.get("/petitions/{petition_id}/history", summary="经过：建议、认定、退回、答复、关联、撤销")
 def get_petition_history(petition_id: str, service: ServiceDep, viewer: Anyone) -> HistoryOut:
     return HistoryOut.model_validate({"items": get_history(service, petition_id, viewer)})
 

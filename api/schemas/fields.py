@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
-from classifier.dates import parse_date
+from classifier.dates import CHINA, parse_date
 from classifier.errors import DateError
 
 
@@ -35,6 +35,17 @@ Moment = Annotated[
     BeforeValidator(moment),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]}),
 ]
+
+
+def _day(value: Any) -> date:
+    found = moment(value)
+    if found is None:
+        raise DateError("日期没有填。请写成 2019-03-04。")
+    return found.astimezone(CHINA).date()
+
+
+#: A day in China in any of the usual ways of writing.
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
 
 
 def _whole(text: str) -> str:

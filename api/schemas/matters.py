@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 from pydantic import BaseModel, Field
@@ -24,9 +24,11 @@ class MatterStandingOut(BaseModel):
         description="办理期限的最后一刻：从第一件收到的次日起算，满规定天数那一天的二十四时；不计节假日顺延和批准的延期"
     )
     due_source: str = Field(description="办理期限的依据")
+    replies: int = Field(description="已登记答复的件数")
+    replied_on: date | None = Field(description="最后一次答复的日期；每件都已答复才有，否则为空")
     overdue: bool = Field(
-        description="现在是否已过 due_at。只比较日期：系统还没有办结的记录，所以已经办结的事项过了期限也显示为真；"
-        "受理日期也没有记录，以第一件收到代替；第三十四条只适用于第三十一条第六项的事项，是否适用由人判断"
+        description="现在已过 due_at，而本事项还有没登记答复的信访件；"
+        "受理日期没有记录，以第一件收到代替；第三十四条只适用于第三十一条第六项的事项，是否适用由人判断"
     )
 
 
@@ -47,6 +49,7 @@ class MatterPetitionOut(BaseModel):
     category: str
     kind: str
     unit: str
+    replied_on: date | None = Field(description="答复日期；还没有登记为空")
     first: bool = Field(description="真为初信初访，假为重复信访")
 
 

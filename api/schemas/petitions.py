@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.schemas.fields import Strict
+from api.schemas.fields import Day, Strict
 from api.schemas.matters import PetitionMatterOut
 from api.schemas.triage import KindOut, LinkWithVerdictOut, TriageOut
 
@@ -33,6 +33,7 @@ class PetitionOut(BaseModel):
     kind: str
     unit: str
     decision_id: int | None = Field(description="现在有效的认定的编号；没有为空")
+    replied_on: date | None = Field(description="书面答复信访人的日期；还没有登记答复为空")
 
 
 class DecisionOut(BaseModel):
@@ -54,6 +55,19 @@ class ReturnOut(BaseModel):
     unit: str
     reason: str
     late: bool = Field(description="超过规定的工作日；只除去周六周日，不知道节假日")
+    user_id: str
+    role: str
+    created_at: datetime
+    undone: bool = Field(description="已撤销，不再有效")
+
+
+class ReplyOut(BaseModel):
+    """承办单位已书面答复信访人。"""
+
+    id: int
+    unit: str
+    replied_on: date = Field(description="答复日期（北京时间）")
+    reason: str = Field(description="简要说明，已脱敏")
     user_id: str
     role: str
     created_at: datetime
@@ -93,7 +107,7 @@ class HistoryEventOut(BaseModel):
 
     id: str
     event: str = Field(
-        description="suggested 建议、decided 认定、returned 退回、linked 认定关联、undone 撤销"
+        description="suggested 建议、decided 认定、returned 退回、replied 答复、linked 认定关联、undone 撤销"
     )
     created_at: datetime
     user: str = Field(description="谁；机器的建议为空")
@@ -105,9 +119,10 @@ class HistoryEventOut(BaseModel):
     suggestion_id: int | None = Field(default=None, description="认定时看到的建议")
     category: str = ""
     kind: str = ""
-    unit: str = Field(default="", description="认定的主办单位，或退回的单位")
+    unit: str = Field(default="", description="认定的主办单位，或退回、答复的单位")
     joint_units: list[str] = []
     late: bool = False
+    replied_on: date | None = Field(default=None, description="答复日期")
     link: LinkVerdictOut | None = None
     undoes: str = Field(default="", description="撤销的是哪一步")
 
@@ -122,6 +137,7 @@ class PetitionDetailOut(PetitionOut):
     matter: PetitionMatterOut | None = Field(description="所在的信访事项；没有认定过关联的为空")
     decisions: list[DecisionOut]
     returns: list[ReturnOut]
+    replies: list[ReplyOut]
 
 
 class PetitionPageOut(BaseModel):
@@ -185,8 +201,17 @@ class ReturnIn(Strict):
     expected_decision: _Expected = None
 
 
+class ReplyIn(Strict):
+    """承办单位已书面答复信访人。"""
+
+    unit: str = Field(max_length=80, description="主办单位")
+    replied_on: Day = Field(description="答复日期（北京时间），收到之日到今天之间")
+    reason: str = Field(default="", max_length=2_000, description="简要说明；不要写姓名、电话")
+    expected_decision: _Expected = None
+
+
 class UndoIn(Strict):
-    """撤销最近一次认定或退回；写了 link 则撤销对那件关联的最近一次认定。"""
+    """撤销最近一次认定、退回或答复；写了 link 则撤销对那件关联的最近一次认定。"""
 
     link: str = Field(default="", max_length=32, description="另一件的编号")
     reason: str = Field(default="", max_length=2_000)

@@ -36,6 +36,7 @@ class Action(StrEnum):
     OPENED_ACCUSATION = "opened-accusation"
     DECIDED = "decided"
     RETURNED = "returned"
+    REPLIED = "replied"
     UNDONE = "undone"
     LINK_DECIDED = "link-decided"
     SPLIT = "split"

@@ -58,7 +58,7 @@ Mask = npt.NDArray[np.bool_]
 
 #: Text columns; each is kept as numbers into a book of its own.
 _TEXTS = ("status", "kind", "category", "unit", "channel", "district", "suggested")
-_CHANGES = (Action.DECIDED, Action.RETURNED, Action.UNDONE)
+_CHANGES = (Action.DECIDED, Action.RETURNED, Action.REPLIED, Action.UNDONE)
 _CHUNK = 500
 _DAY, _CHINA_SECONDS = 86_400, 8 * 3_600
 #: Where more changed at once than this, reading everything is quicker.
@@ -71,6 +71,7 @@ class Columns:
 
     `texts` are numbers into `books`; of `suggested` the category suggested at intake. `at` is when it came in, in seconds since 1970
     (UTC), `day` in days since 1970-01-01, in China. `confidence` is 0 to 1, NaN where intake kept none. `open_category`: whether the decision in force leaves the category open.
+    `replied`: whether a reply stands.
     `matter` is -1 where nobody confirmed a link; `petitioner`, -1 for none known, tells petitioners of one matter apart.
     """
 
@@ -80,6 +81,7 @@ class Columns:
     people: Ints
     confidence: npt.NDArray[np.float64]
     open_category: Mask
+    replied: Mask
     texts: Mapping[str, Ints]
     books: Mapping[str, Sequence[str]]
     matter: Ints
@@ -96,6 +98,7 @@ class Columns:
             self.people[which],
             self.confidence[which],
             self.open_category[which],
+            self.replied[which],
             {name: numbers[which] for name, numbers in self.texts.items()},
             self.books,
             self.matter[which],
@@ -167,7 +170,7 @@ class _Mirror:
         return columns
 
     def _read(self, rows: Sequence[Any]) -> Columns:
-        names = ("seq", "at", "people", "confidence", "open_category", *_TEXTS)
+        names = ("seq", "at", "people", "confidence", "open_category", "replied", *_TEXTS)
         read = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
         alone = np.full(len(rows), -1, dtype=np.int64)
         at = np.array(read["at"], dtype=np.int64)
@@ -178,6 +181,7 @@ class _Mirror:
             people=np.array(read["people"], dtype=np.int64),
             confidence=np.array(read["confidence"], dtype=np.float64),
             open_category=np.array(read["open_category"], dtype=np.bool_),
+            replied=np.array(read["replied"], dtype=np.bool_),
             texts={name: self._books[name].write(read[name]) for name in _TEXTS},
             books=self._pages(),
             matter=alone,
@@ -318,6 +322,7 @@ def _rows(connection: Connection) -> Select[Any]:
             stored.people,
             reviews.c.confidence,
             is_open,
+            stored.replied_on.is_not(None),
             stored.status,
             stored.kind,
             stored.category,
@@ -332,7 +337,7 @@ def _rows(connection: Connection) -> Select[Any]:
 
 
 def _changed_rows(connection: Connection, before: _Upto) -> list[Any]:
-    """Of petitions that are new, or were decided, returned or taken back since; in order of registration."""
+    """Of petitions that are new, or were decided, returned, replied or taken back since; in order of registration."""
     changed = (
         select(audit.c.petition_id)
         .where(audit.c.number > before.entry, audit.c.action.in_([one.value for one in _CHANGES]))
@@ -362,6 +367,7 @@ def _patched(columns: Columns, changed: Columns) -> Columns:
         joined(columns.people, changed.people),
         joined(columns.confidence, changed.confidence),
         joined(columns.open_category, changed.open_category),
+        joined(columns.replied, changed.replied),
         {name: joined(columns.texts[name], changed.texts[name]) for name in _TEXTS},
         changed.books,
         joined(columns.matter, matter),

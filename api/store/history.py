@@ -1,4 +1,4 @@
-"""The label history of a petition, as one list: suggested, decided, returned, linked, undone. Nothing is left out but what the viewer
+"""The label history of a petition, as one list: suggested, decided, returned, replied, linked, undone. Nothing is left out but what the viewer
 may not see; what was taken back stays, marked."""
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from api.store.tables import (
     joint_units,
     link_decisions,
     links,
+    replies,
     returns,
     suggestions,
     undos,
@@ -23,7 +24,7 @@ from api.store.tables import (
 from api.store.undos import stands
 
 # Of one moment, what answers comes after what it answers.
-_ORDER = ("suggested", "decided", "returned", "linked", "undone")
+_ORDER = ("suggested", "decided", "returned", "replied", "linked", "undone")
 _SHOWN_OF_SUGGESTION: Mapping[str, tuple[str, ...]] = {
     "categories": ("code", "name", "path", "probability"),
     "units": ("id", "name", "role", "score"),
@@ -31,7 +32,7 @@ _SHOWN_OF_SUGGESTION: Mapping[str, tuple[str, ...]] = {
 
 
 def history_of(connection: Connection, petition_id: str) -> dict[str, list[dict[str, Any]]]:
-    """Decisions and returns of a petition, oldest first; each says whether it was taken back (`undone`)."""
+    """Decisions, returns and replies of a petition, oldest first; each says whether it was taken back (`undone`)."""
     joint: dict[int, list[str]] = {}
     for number, unit in connection.execute(
         select(joint_units.c.decision_id, joint_units.c.unit)
@@ -47,11 +48,12 @@ def history_of(connection: Connection, petition_id: str) -> dict[str, list[dict[
             .where(of.c.petition_id == petition_id)
             .order_by(of.c.id)
         ).mappings()
-        for of in (decisions, returns)
+        for of in (decisions, returns, replies)
     }
     return {
         "decisions": [{**row, "joint_units": joint.get(row["id"], [])} for row in rows["decisions"]],
         "returns": [dict(row) for row in rows["returns"]],
+        "replies": [dict(row) for row in rows["replies"]],
     }
 
 
@@ -62,6 +64,10 @@ def label_history(connection: Connection, petition_id: str, viewer: Viewer) -> l
         *_suggested(connection, petition_id),
         *(_event("decided", row) | _decided(row) for row in known["decisions"]),
         *(_event("returned", row) | {"unit": row["unit"], "late": row["late"]} for row in known["returns"]),
+        *(
+            _event("replied", row) | {name: row[name] for name in ("unit", "replied_on", "decision_id")}
+            for row in known["replies"]
+        ),
         *_linked(connection, petition_id, viewer),
     ]
     events += _undone(connection, petition_id, {event["id"] for event in events}, viewer)
@@ -152,6 +158,7 @@ def _undone(
             for event, column in (
                 ("decided", "decision_id"),
                 ("returned", "return_id"),
+                ("replied", "reply_id"),
                 ("linked", "link_decision_id"),
             )
             if row[column] is not None

@@ -1,10 +1,10 @@
-"""Decisions, returns and verdicts on links: appended, never changed; and what holds now because of them."""
+"""Decisions, returns, replies and verdicts on links: appended, never changed; and what holds now because of them."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -29,6 +29,7 @@ from api.store.tables import (
     link_decisions,
     links,
     petitions,
+    replies,
     returns,
     reviews,
 )
@@ -94,6 +95,30 @@ def add_return(
     )
 
 
+def add_reply(
+    connection: Connection, petition_id: str, decision: RowMapping, day: date, note: str, user_id: str
+) -> None:
+    """The unit of this decision has answered the petitioner in writing."""
+    connection.execute(
+        insert(replies).values(
+            petition_id=petition_id,
+            decision_id=decision["id"],
+            unit=decision["unit"],
+            replied_on=day,
+            reason=storable(note),
+            user_id=user_id,
+            role=role_of(connection, user_id).value,
+            created_at=now(),
+        )
+    )
+
+
+def reply_in_force(connection: Connection, petition_id: str) -> RowMapping | None:
+    """The reply that was not taken back; there is one at most."""
+    query = select(replies).where(replies.c.petition_id == petition_id, stands(replies))
+    return connection.execute(query).mappings().first()
+
+
 def decision_in_force(connection: Connection, petition_id: str) -> RowMapping | None:
     """The latest decision that was not taken back."""
     query = (
@@ -144,7 +169,7 @@ def exists_return() -> ColumnElement[bool]:
 
 
 def settle(connection: Connection, petition_id: str) -> None:
-    """Bring what holds now in line with what was decided, returned and taken back: the decision in force, else the suggestion."""
+    """Bring what holds now in line with what was decided, returned, replied and taken back: the decision in force, else the suggestion."""
     seq, suggested = _suggested(connection, petition_id)
     decision = decision_in_force(connection, petition_id)
     status, held, is_whole = PENDING, suggested, False
@@ -154,7 +179,15 @@ def settle(connection: Connection, petition_id: str) -> None:
         held = {name: decision[name] or value for name, value in suggested.items()}
     number = decision["id"] if decision is not None else None
     since = None if status == DECIDED else _waits_since(connection, petition_id, number)
-    current = {**held, "status": status, "decision_id": number, "waits_since": since}
+    reply = reply_in_force(connection, petition_id)
+    replied_on = reply["replied_on"] if reply is not None else None
+    current = {
+        **held,
+        "status": status,
+        "decision_id": number,
+        "waits_since": since,
+        "replied_on": replied_on,
+    }
     update_current(connection, petition_id, current)
     # The random share is asked until all of it is known: figures on what somebody happened to decide would not be honest.
     asked = or_(literal(status == PENDING), and_(reviews.c.sampled, literal(not is_whole)))

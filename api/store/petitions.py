@@ -26,7 +26,7 @@ STATUSES = (PENDING, DECIDED, RETURNED)
 _LISTED = (
     petitions.c.seq, petitions.c.id, petitions.c.title, petitions.c.text, petitions.c.channel, petitions.c.district,
     petitions.c.people, petitions.c.received_at, petitions.c.created_at, petitions.c.status, petitions.c.category,
-    petitions.c.kind, petitions.c.unit, petitions.c.decision_id,
+    petitions.c.kind, petitions.c.unit, petitions.c.decision_id, petitions.c.replied_on,
 )  # fmt: skip
 
 
@@ -231,7 +231,7 @@ def log_access(connection: Connection, petition_id: str, user_id: str) -> None:
 
 
 def update_current(connection: Connection, petition_id: str, values: Mapping[str, Any]) -> None:
-    """What holds now: status, category, kind, unit, decision. The history is in suggestions, decisions, returns and undos."""
+    """What holds now: status, category, kind, unit, decision, reply. The history is in suggestions, decisions, returns, replies and undos."""
     connection.execute(update(petitions).where(petitions.c.id == petition_id).values(**values))
 
 

@@ -22,7 +22,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from classifier.errors import ConflictError, InputError, SchemaTooNewError, StoreError, StoreUnavailableError
 
 #: The newest migration; a database at this revision needs no migration run.
-HEAD = "0009"
+HEAD = "0010"
 _WRITES = "fenban_writes"
 #: PostgreSQL's advisory lock of whoever sets a database up: below the numbers of `terms.take_turn`, which begin with "fenban".
 _SETTING_UP = (0x66656E62616E << 16) - 1

@@ -16,6 +16,7 @@ from api.store.tables import (
     matter_splits,
     petitioner_keys,
     petitions,
+    replies,
     returns,
     users,
 )
@@ -41,6 +42,7 @@ def members_of(connection: Connection, matter_id: str, viewer: Viewer) -> Sequen
             petitions.c.category,
             petitions.c.kind,
             petitions.c.unit,
+            petitions.c.replied_on,
         )
         .join(matter_members, matter_members.c.petition_id == petitions.c.id)
         .where(matter_members.c.matter_id == matter_id, visible(viewer))
@@ -110,7 +112,14 @@ def returns_on(connection: Connection, matter_id: str, viewer: Viewer) -> Sequen
     return _steps(connection, returns, matter_id, viewer)
 
 
-def _steps(connection: Connection, of: Table, matter_id: str, viewer: Viewer) -> Sequence[RowMapping]:
+def replies_on(connection: Connection, matter_id: str, viewer: Viewer) -> Sequence[RowMapping]:
+    """Every reply to a petition of the matter with its day (`replied_on`), oldest first, those taken back too (`undone`)."""
+    return _steps(connection, replies, matter_id, viewer, replies.c.replied_on)
+
+
+def _steps(
+    connection: Connection, of: Table, matter_id: str, viewer: Viewer, *more: ColumnElement[Any]
+) -> Sequence[RowMapping]:
     query = (
         select(
             of.c.id,
@@ -121,6 +130,7 @@ def _steps(connection: Connection, of: Table, matter_id: str, viewer: Viewer) ->
             of.c.created_at,
             users.c.name.label("user"),
             (~stands(of)).label("undone"),
+            *more,
         )
         .join(users, users.c.id == of.c.user_id)
         .join(petitions, petitions.c.id == of.c.petition_id)

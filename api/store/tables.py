@@ -1,5 +1,5 @@
-"""The tables as they are now; `migrations/` is how they came to be. Suggestions, decisions, returns, links and the history of
-matters, and the audit trail are append-only: triggers refuse any change (migrations 0002, 0004, 0005 and 0006)."""
+"""The tables as they are now; `migrations/` is how they came to be. Suggestions, decisions, returns, replies, links and the history of
+matters, and the audit trail are append-only: triggers refuse any change (migrations 0002, 0004, 0005, 0006 and 0010)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Dialect,
     Float,
@@ -141,6 +142,8 @@ petitions = Table(
     Column("decision_id", BigInteger),
     # Since when it waits for a decision: its arrival or, once a unit has sent it back, that moment. NULL while it waits for none.
     Column("waits_since", _Moment),
+    # The day of the written reply that stands, NULL while there is none.
+    Column("replied_on", Date),
 )
 # What a unit sees hangs on the decision, what intake does not see on the kind (firewall.py).
 Index(
@@ -169,7 +172,7 @@ Index(
     "ix_petitions_listed",
     *(petitions.c[name] for name in (
         "seq", "status", "category", "kind", "unit", "channel", "district", "created_by", "decision_id", "received_at", "created_at",
-        "people",
+        "people", "replied_on",
     )),
 )  # fmt: skip
 
@@ -232,6 +235,24 @@ returns = Table(
     Column("created_at", _Moment, nullable=False),
 )
 
+# The written reply to the petitioner (Regulation Art. 32, 34) with which the time limit of a petition ends.
+replies = Table(
+    "replies",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("petition_id", ForeignKey("petitions.id"), nullable=False, index=True),
+    # The decision in force then, and the unit that it names.
+    Column("decision_id", ForeignKey("decisions.id"), nullable=False, index=True),
+    Column("unit", String(80), nullable=False),
+    # The day of the reply, in China; it may be recorded later.
+    Column("replied_on", Date, nullable=False),
+    # How it was answered, in a line; redacted.
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("role", String(16), nullable=False, server_default=""),
+    Column("created_at", _Moment, nullable=False),
+)
+
 links = Table(
     "links",
     metadata,
@@ -259,7 +280,7 @@ link_decisions = Table(
     Column("created_at", _Moment, nullable=False),
 )
 
-# Each row takes back exactly one decision, return or verdict on a link, once.
+# Each row takes back exactly one decision, return, reply or verdict on a link, once.
 undos = Table(
     "undos",
     metadata,
@@ -268,6 +289,7 @@ undos = Table(
     Column("decision_id", ForeignKey("decisions.id"), unique=True),
     Column("return_id", ForeignKey("returns.id"), unique=True),
     Column("link_decision_id", ForeignKey("link_decisions.id"), unique=True),
+    Column("reply_id", ForeignKey("replies.id"), index=True, unique=True),
     Column("reason", Text, nullable=False, server_default=""),
     Column("user_id", ForeignKey("users.id"), nullable=False),
     Column("role", String(16), nullable=False, server_default=""),
@@ -466,5 +488,5 @@ bulk_accepts = Table(
 
 APPEND_ONLY = (
     "suggestions", "decisions", "returns", "links", "link_decisions", "access_log", "matter_splits", "matter_split_sides",
-    "matter_events", "joint_units", "undos", "audit",
+    "matter_events", "joint_units", "undos", "audit", "replies",
 )  # fmt: skip

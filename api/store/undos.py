@@ -1,22 +1,23 @@
-"""What was taken back. A decision, a return or a verdict on a link stays on record; an undo beside it says that it holds no more."""
+"""What was taken back. A decision, a return, a reply or a verdict on a link stays on record; an undo beside it says that it holds no more."""
 
 from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Connection, Table, exists, insert
 
 from api.store.petitions import now, storable
-from api.store.tables import decisions, link_decisions, returns, undos
+from api.store.tables import decisions, link_decisions, replies, returns, undos
 from api.store.users import role_of
 
 _TAKES_BACK = {
     decisions: undos.c.decision_id,
     returns: undos.c.return_id,
+    replies: undos.c.reply_id,
     link_decisions: undos.c.link_decision_id,
 }
 
 
 def stands(of: Table) -> ColumnElement[bool]:
-    """Whether a row of `of` (decisions, returns or link_decisions) was not taken back."""
+    """Whether a row of `of` (decisions, returns, replies or link_decisions) was not taken back."""
     return ~exists().where(_TAKES_BACK[of] == of.c.id).correlate(of)
 
 

@@ -24,6 +24,7 @@ _LABELS: Mapping[str, str] = {
     "new": "新收",
     "number": "版本",
     "other": "另一件",
+    "on": "日期",
     "petitions": "件数",
     "rejected": "未收",
     "restored": "取自版本",

@@ -178,7 +178,7 @@ def _scale(most: float, right: float) -> tuple[str, Callable[[float], float]]:
 
 
 def _below(labels: Sequence[str], band: float) -> list[str]:
-    widest = max((len(label.encode("gbk", "replace")) for label in labels), default=1) * _CHARACTER * 0.55 + 6
+    widest = max((len(label.encode("gbk", "replace")) for label in labels), default=1) * _CHARACTER * 0.62 + 8
     every = max(1, ceil(widest / band))
     # The last one is always named: that is where the reader is.
     return [

@@ -60,6 +60,7 @@ NOTICES: dict[str, Notice] = {
     "decided": Notice("ok", "已认定。"),
     "undone": Notice("ok", "已撤销，此前有效的重新有效。撤销已记录在经过里。"),
     "sent-back": Notice("ok", "已退回，等待重新认定。"),
+    "replied": Notice("ok", "答复已登记。"),
     "link-confirmed": Notice("ok", "已确认关联。"),
     "link-rejected": Notice("ok", "已否定关联，这两件不再作为同一事项。"),
     "handed-on": Notice("ok", "已认定为检举控告，转由授权人员办理。"),

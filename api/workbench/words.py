@@ -19,6 +19,7 @@ ACTIONS: Mapping[Action, str] = {
     Action.OPENED_ACCUSATION: "查看检举控告件",
     Action.DECIDED: "认定",
     Action.RETURNED: "退回",
+    Action.REPLIED: "答复",
     Action.UNDONE: "撤销",
     Action.LINK_DECIDED: "认定关联",
     Action.SPLIT: "拆分事项",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from datetime import datetime
 
 import pytest
 from sqlalchemy import select
@@ -12,6 +13,7 @@ from api.run_state import RunState
 from api.store.tables import api_keys, users
 from api.store.users import Role, add_user, authenticate, disable_user, find_user, new_key
 from classifier.bundle import save_bundle
+from classifier.dates import CHINA
 from classifier.errors import ConflictError, InputError, NotFoundError, UnauthenticatedError
 from classifier.registry import Registry
 
@@ -27,6 +29,7 @@ _TEXT = "楼下烧烤店每天营业到凌晨，油烟直接排进楼道，反�
 _TRIAGE = {"petitions": [{"text": _TEXT}]}
 _DECISION = {"category": "040206", "unit": "城管局"}
 _RETURN = {"unit": "城管局", "reason": "不归我们管"}
+_REPLY = {"unit": "城管局", "replied_on": datetime.now(CHINA).date().isoformat()}
 _UNDO = {"reason": "认错了"}
 _SPLIT = {"petitions": ["{petition_id}"], "reason": "不是同一家店"}
 
@@ -40,6 +43,7 @@ _MAY = {
     ("GET", "/v1/petitions/{petition_id}/links"): (_EVERYONE, 200, None),
     ("POST", "/v1/petitions/{petition_id}/decisions"): (_OFFICERS, 201, _DECISION),
     ("POST", "/v1/petitions/{petition_id}/returns"): (_REVIEWERS, 201, _RETURN),
+    ("POST", "/v1/petitions/{petition_id}/replies"): (_REVIEWERS, 201, _REPLY),
     ("GET", "/v1/petitions/{petition_id}/history"): (_EVERYONE, 200, None),
     ("POST", "/v1/petitions/{petition_id}/undo"): (_OFFICERS, 201, _UNDO),
     ("GET", "/v1/review"): (_OFFICERS, 200, None),
@@ -126,6 +130,8 @@ def test_roles_on_every_endpoint(http, ids):
             found[case] = http.outcome(_request(http, method, path, role, body, ids))
             if body in (_RETURN, _UNDO):  # decided again for the next role
                 http.post(f"/v1/petitions/{ids['petition_id']}/decisions", _DECISION)
+            if body is _REPLY and role in allowed:  # open again for the next role
+                http.post(f"/v1/petitions/{ids['petition_id']}/undo", {})
             if body is _SPLIT:  # joined again for the next role
                 again = {"links": [{"id": ids["copy"], "confirmed": True}]}
                 http.post(f"/v1/petitions/{ids['petition_id']}/decisions", again)

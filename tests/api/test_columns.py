@@ -40,7 +40,7 @@ def _said(columns: Columns) -> list[tuple]:
     return list(
         zip(
             columns.seq.tolist(), columns.at.tolist(), columns.day.tolist(), columns.people.tolist(),
-            columns.confidence.tolist(), columns.open_category.tolist(), *texts.values(), matter, columns.petitioner.tolist(),
+            columns.confidence.tolist(), columns.open_category.tolist(), columns.replied.tolist(), *texts.values(), matter, columns.petitioner.tolist(),
             strict=True,
         )
     )  # fmt: skip
@@ -64,6 +64,8 @@ def test_columns_follow_every_change_as_if_read_anew(http, service):
         lambda: http.post(f"/v1/petitions/{ids[0]}/decisions", {"category": "0401", "unit": "urban_management"}),
         lambda: http.post(f"/v1/petitions/{ids[1]}/decisions", {"unit": "ecology"}),
         lambda: http.post(f"/v1/petitions/{ids[0]}/returns", {"unit": "urban_management", "reason": "不归我们管"}),
+        lambda: http.post(f"/v1/petitions/{ids[1]}/replies", {"unit": "ecology", "replied_on": "2026-02-20"}),
+        lambda: http.post(f"/v1/petitions/{ids[1]}/undo", {}),
         lambda: _confirm(http, ids[2], ids[0]),
         lambda: _confirm(http, ids[3], ids[2]),
         lambda: _confirm(http, ids[4], ids[1]),
@@ -136,6 +138,7 @@ def _made(rows: list[tuple[int, int, int]]) -> Columns:
         people=np.ones(size, dtype=np.int64),
         confidence=np.full(size, np.nan),
         open_category=np.zeros(size, dtype=bool),
+        replied=np.zeros(size, dtype=bool),
         texts={},
         books={},
         matter=matter,
@@ -162,17 +165,23 @@ def test_firsts_are_those_of_each_matter(rows):
 
 
 @settings(deadline=None)
-@given(_ROWS, st.integers(1, 90), st.integers(0, 100))
-def test_overdue_is_what_the_time_limit_says(rows, limit, later):
+@given(_ROWS, st.lists(st.booleans(), min_size=25, max_size=25), st.integers(1, 90), st.integers(0, 100))
+def test_overdue_is_what_the_time_limit_says(rows, replied, limit, later):
     rows = [(moment * 86_400 + 50_000, matter, who) for moment, matter, who in rows]
     day = date(1970, 1, 1) + timedelta(days=later)
     begun = datetime(day.year, day.month, day.day, tzinfo=CHINA)
-    found = overdue_matters(_made(rows), np.ones(len(rows), dtype=bool), limit, day).tolist()
+    answered = np.array(replied[: len(rows)], dtype=bool)
+    found = overdue_matters(
+        replace(_made(rows), replied=answered), np.ones(len(rows), dtype=bool), limit, day
+    ).tolist()
     opened = {n: [at for at, matter, _ in rows if matter == n] for n in range(3)}
+    unanswered = {matter for (_, matter, _), done in zip(rows, answered, strict=True) if not done}
     assert found == [
         n
         for n, moments in opened.items()
-        if len(moments) > 1 and due_at(datetime.fromtimestamp(min(moments), UTC), limit) <= begun
+        if len(moments) > 1
+        and n in unanswered
+        and due_at(datetime.fromtimestamp(min(moments), UTC), limit) <= begun
     ]
 
 
@@ -236,6 +245,6 @@ def test_columns_alone_keep_every_field():
     one = columns.only(np.array([False, True]))
     assert {field.name: getattr(one, field.name) for field in fields(one) if field.name not in {"texts", "books", "matters"}} == {
         "seq": [2], "at": [2], "day": [0], "people": [1], "confidence": pytest.approx([np.nan], nan_ok=True),
-        "open_category": [False], "matter": [1], "petitioner": [-1],
+        "open_category": [False], "replied": [False], "matter": [1], "petitioner": [-1],
     }  # fmt: skip
     assert one.texts["unit"].tolist() == [1]

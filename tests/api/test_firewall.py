@@ -44,6 +44,7 @@ _SHOWS = {
     ("POST", "/v1/petitions/{petition_id}/returns"): "one",
     ("GET", "/v1/petitions/{petition_id}/history"): "verdicts",
     ("POST", "/v1/petitions/{petition_id}/undo"): "one",
+    ("POST", "/v1/petitions/{petition_id}/replies"): "one",
     ("GET", "/v1/review"): "none",
     ("GET", "/v1/accuracy"): "none",
     ("GET", "/v1/matters/{matter_id}"): "all",
@@ -79,7 +80,7 @@ _ADMIN = {"/promote", "/rollback", "/v1/retrain", "/stream", "DELETE"}
 _FORBIDDEN = {
     "auditor": {"POST", "DELETE", "/original", "/review", "/v1/retrain", "/stream"},
     "unit": {"POST", "DELETE", "/original", "/review", "/accuracy", "/v1/retrain", "/stream", *_AUDITORS},
-    "intake": {"/returns", "/split", "/accuracy", *_ADMIN, *_AUDITORS},
+    "intake": {"/returns", "/replies", "/split", "/accuracy", *_ADMIN, *_AUDITORS},
     "reviewer": {*_ADMIN, *_AUDITORS},
 }
 _BODIES = {
@@ -87,6 +88,7 @@ _BODIES = {
     "/v1/petitions": {"text": _TEXT.format("另附")},
     "/decisions": {"category": "040206"},
     "/returns": {"reason": "不归我们管"},
+    "/replies": {"replied_on": "2026-03-05"},
     "/undo": {"reason": "认错了"},
     "/split": {"petitions": ["nothing"], "reason": "试一试"},
 }
@@ -138,7 +140,7 @@ def _found_in(answer, ids):
 def _body(path, name):
     for end, body in _BODIES.items():
         if path.endswith(end):
-            return body | ({"unit": _PETITIONS[name][2] or _OWN} if end == "/returns" else {})
+            return body | ({"unit": _PETITIONS[name][2] or _OWN} if end in {"/returns", "/replies"} else {})
     return None
 
 
@@ -173,7 +175,7 @@ def test_no_answer_holds_what_its_reader_may_not_see(http, ids, matter, role):
                 good = answer.status_code == 403
             elif ("{petition_id}" in path and name not in sees) or ("{matter_id}" in path and len(sees) < 2):
                 good = http.outcome(answer) == (404, "not-found")
-            elif path.endswith("/split") or (path.endswith("/returns") and name == "suggested"):
+            elif path.endswith("/split") or (path.endswith(("/returns", "/replies")) and name == "suggested"):
                 good = answer.status_code == 422
             elif idle := [status for part, status in _IDLE.items() if method == part or path.endswith(part)]:
                 good = answer.status_code in idle

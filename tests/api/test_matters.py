@@ -297,7 +297,18 @@ def test_first_and_repeat_as_the_office_counts(http, letter):
     assert [row["id"] for row in matter["items"]] == [first, other, repeat, anonymous]
     assert [row["first"] for row in matter["items"]] == [True, True, False, True]
     assert (matter["petitions"], matter["petitioners"]) == (4, 3)
-    keys = {"id", "petitions", "petitioners", "unit", "opened_at", "due_at", "due_source", "overdue"}
+    keys = {
+        "id",
+        "petitions",
+        "petitioners",
+        "unit",
+        "opened_at",
+        "due_at",
+        "due_source",
+        "overdue",
+        "replies",
+        "replied_on",
+    }
     assert {key: matter[key] for key in keys} == {key: _matter(http, first)[key] for key in keys}
 
 
@@ -361,6 +372,17 @@ def test_overdue_counts_from_the_first_petition(http, letter):
     for petition in (old, new):
         http.post(f"/v1/petitions/{petition}/decisions", {"category": "040206", "unit": "城管局"})
     assert _matter(http, new)["overdue"], "decided is not closed"
+    today = datetime.now(CHINA).date().isoformat()
+    for petition, day, overdue, replies, last in (
+        (old, "2019-04-01", True, 1, None),
+        (new, today, False, 2, today),
+    ):
+        body = {"unit": "城管局", "replied_on": day}
+        assert http.post(f"/v1/petitions/{petition}/replies", body).status_code == 201
+        matter = _matter(http, new)
+        assert (matter["overdue"], matter["replies"], matter["replied_on"]) == (overdue, replies, last)
+    http.post(f"/v1/petitions/{old}/undo", {})
+    assert _matter(http, new)["overdue"], "a reply taken back ends nothing"
 
 
 def test_an_office_may_have_another_limit(http, service, four, chain):

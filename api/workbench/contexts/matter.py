@@ -30,6 +30,8 @@ class MatterPetition:
     first: str
     #: Its state.
     status: str
+    #: The day of its reply; None while there is none.
+    replied_on: date | None
     #: Its category.
     category: str
     #: Its unit's name.
@@ -76,8 +78,12 @@ class MatterPage(Page):
     due: date | None
     #: Where the limit comes from.
     source: str
-    #: Whether it is over.
+    #: Whether it is over while a petition has no reply.
     overdue: bool
+    #: The day of the last reply once every petition has one; None before.
+    replied_on: date | None
+    #: Petitions with a reply.
+    replies: int
     #: The petitions, first come first.
     items: tuple[MatterPetition, ...]
     #: Pairs that need a look.

@@ -108,7 +108,7 @@ class Undoable:
 
     #: As the history names it.
     event: str
-    #: 认定 or 退回.
+    #: 认定, 退回 or 答复.
     what: str
     #: Who did it.
     who: str
@@ -127,6 +127,26 @@ class ReturnForm:
     #: The last day for it.
     due: date | None
     #: The reason typed.
+    reason: str
+    #: Whether it stands open.
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyForm:
+    """Recording that the petitioner was answered."""
+
+    #: The lead unit's id.
+    unit: str
+    #: Its name.
+    name: str
+    #: The first day it can have been: when the petition came in.
+    first: date
+    #: The last: today.
+    last: date
+    #: The day typed; today before anything was.
+    day: str
+    #: The note typed.
     reason: str
     #: Whether it stands open.
     open: bool
@@ -178,8 +198,12 @@ class MatterBox:
     due: date | None
     #: Where the limit comes from.
     source: str
-    #: Whether it is over.
+    #: Whether it is over while a petition has no reply.
     overdue: bool
+    #: The day of the last reply once every petition has one; None before.
+    replied_on: date | None
+    #: Petitions with a reply.
+    replies: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +266,10 @@ class PetitionPage(Page):
     undo: Undoable | None
     #: Sending it back; None where that makes no sense, or for who may not.
     send_back: ReturnForm | None
+    #: Recording a reply; None where that makes no sense, or for who may not.
+    reply: ReplyForm | None
+    #: The day of the reply that stands; None while there is none.
+    replied_on: date | None
     #: Whether the original may be asked for.
     may_open_original: bool
     #: Links, the best first.

@@ -1,15 +1,16 @@
-"""One petition: read, decide, take back, send back, and the original for who asks."""
+"""One petition: read, decide, take back, send back, reply, and the original for who asks."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.access import AnyClerk, Clerk, OfficerClerk, ReturnerClerk, ServiceDep
-from api.decisions import Choice, decide, get_one, get_original, send_back, undo
+from api.decisions import Choice, decide, get_one, get_original, reply, send_back, undo
 from api.names import Names
 from api.queue import neighbours
 from api.service import Service
@@ -17,7 +18,7 @@ from api.store.firewall import Accusations, Viewer
 from api.viewing import PetitionView, view_petition
 from api.workbench import render
 from api.workbench.look_up import Listed, chosen
-from api.workbench.views.deciding import Said, Typed
+from api.workbench.views.deciding import Said, Typed, TypedReply
 from api.workbench.views.petition import Place, address, original_page, petition_page
 from api.workbench.views.steps import other
 from classifier.errors import ConflictError, InputError, NotFoundError
@@ -136,6 +137,38 @@ def post_return(
             place = _place(service, clerk, queue, petition_id)
             return _again(request, clerk, view, Names.of(service.live.engine()), place, said)
     return RedirectResponse(address(petition_id, queue, done="sent-back"), 303)
+
+
+@router.post("/petitions/{petition_id}/reply")
+def post_reply(
+    petition_id: str,
+    request: Request,
+    service: ServiceDep,
+    clerk: ReturnerClerk,
+    expected_decision: _Seen,
+    unit: _Code = "",
+    replied_on: Annotated[str, Form(max_length=20)] = "",
+    reason: _Why = "",
+    queue: _From = "",
+) -> Response:
+    try:
+        day = _day(replied_on)
+        reply(service, petition_id, unit, day, reason, clerk.viewer, expected_decision)
+    except (ConflictError, InputError) as problem:
+        view = view_petition(service, petition_id, clerk.viewer)
+        if not (view.replied and view.replied["user"] == clerk.user.name):
+            typed = TypedReply(replied_on, reason)
+            said = Said(str(problem), isinstance(problem, ConflictError), reply=typed)
+            place = _place(service, clerk, queue, petition_id)
+            return _again(request, clerk, view, Names.of(service.live.engine()), place, said)
+    return RedirectResponse(address(petition_id, queue, done="replied"), 303)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InputError("答复日期看不懂。请写成 2026-03-04 这样。") from None
 
 
 @router.post("/petitions/{petition_id}/original")

@@ -111,7 +111,7 @@
       let timer = 0;
       part.again = () => {
         clearTimeout(timer);
-        timer = setTimeout(() => refresh(part, new URLSearchParams([...new FormData(form)].filter(([, value]) => typeof value === "string"))), 200);
+        timer = setTimeout(() => refresh(part, new URLSearchParams([...new FormData(form)].filter(([, value]) => typeof value === "string"))), 120);
       };
       const later = (event) => { if (!event.isComposing && event.target.matches("[data-watched]")) part.again(); };
       for (const name of ["input", "change", "compositionend"]) form.addEventListener(name, later);

@@ -1,4 +1,4 @@
-"""What can be done on a petition's page: accept, decide, take back, send back; each as it stands now or as it was typed."""
+"""What can be done on a petition's page: accept, decide, take back, send back, reply; each as it stands now or as it was typed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from datetime import date, datetime, timedelta
 from api.access import Clerk
 from api.names import Names
 from api.store.firewall import Role
-from api.store.petitions import DECIDED, RETURNED
+from api.store.petitions import DECIDED, RETURNED, now
 from api.viewing import PetitionView
-from api.workbench.contexts.petition import Accept, DecideForm, JointChoice, ReturnForm, Undoable
+from api.workbench.contexts.petition import Accept, DecideForm, JointChoice, ReplyForm, ReturnForm, Undoable
 from classifier.dates import CHINA
 
 OFFICERS = (Role.INTAKE, Role.REVIEWER, Role.ADMIN)
@@ -31,6 +31,14 @@ class Typed:
 
 
 @dataclass(frozen=True, slots=True)
+class TypedReply:
+    """What was typed into the form of a reply."""
+
+    day: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """What the page says beyond the petition: what was not done and why, and what was typed."""
 
@@ -38,6 +46,7 @@ class Said:
     conflict: bool = False
     typed: Typed | None = None
     return_reason: str | None = None
+    reply: TypedReply | None = None
 
 
 def last_day(due: datetime | None) -> date | None:
@@ -98,21 +107,37 @@ def _shown(typed: str | None, name: str) -> str:
 def undoable(view: PetitionView, clerk: Clerk) -> Undoable | None:
     if view.decided is None:
         return None
-    if view.sent_back is None:
-        event, what = view.decided, "认定"
-    elif clerk.may(Role.REVIEWER, Role.ADMIN):
+    event, what = view.decided, "认定"
+    if view.sent_back is not None:
         event, what = view.sent_back, "退回"
-    else:
+    elif view.replied is not None and view.replied["decision_id"] == view.row["decision_id"]:
+        event, what = view.replied, "答复"
+    if what != "认定" and not clerk.may(Role.REVIEWER, Role.ADMIN):
         return None
     return Undoable(event["id"], what, event["user"], event["created_at"])
 
 
+def _holder(view: PetitionView, clerk: Clerk) -> str:
+    """The unit for which this user may say that it sends the petition back or has replied; "" where there is none, or nothing left to say."""
+    unit: str = view.decided["unit"] if view.decided else ""
+    if not clerk.may(Role.UNIT, Role.REVIEWER, Role.ADMIN) or clerk.viewer.unit not in (None, unit):
+        return ""
+    return "" if view.row["status"] == RETURNED or view.replied else unit
+
+
 def return_form(view: PetitionView, names: Names, clerk: Clerk, said: Said) -> ReturnForm | None:
-    decided = view.decided
-    if not clerk.may(Role.UNIT, Role.REVIEWER, Role.ADMIN) or not decided or not decided["unit"]:
+    unit = _holder(view, clerk)
+    if not unit:
         return None
-    if view.row["status"] == RETURNED or clerk.viewer.unit not in (None, decided["unit"]):
-        return None
-    unit = decided["unit"]
     due = last_day(view.return_due)
     return ReturnForm(unit, names.unit(unit), due, said.return_reason or "", said.return_reason is not None)
+
+
+def reply_form(view: PetitionView, names: Names, clerk: Clerk, said: Said) -> ReplyForm | None:
+    unit = _holder(view, clerk)
+    if not unit:
+        return None
+    today = now().astimezone(CHINA).date()
+    arrived = (view.row["received_at"] or view.row["created_at"]).astimezone(CHINA).date()
+    typed = said.reply or TypedReply(today.isoformat())
+    return ReplyForm(unit, names.unit(unit), arrived, today, typed.day, typed.reason, said.reply is not None)

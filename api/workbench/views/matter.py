@@ -39,6 +39,8 @@ def matter_page(
         due=last_day(whole["due_at"]),
         source=whole["due_source"],
         overdue=whole["overdue"],
+        replied_on=whole["replied_on"],
+        replies=whole["replies"],
         items=tuple(_petition(row, names, ticked) for row in whole["items"]),
         rejected=tuple(
             RejectedPair(f"/petitions/{one}/links/{two}", other(view.heads[one]), other(view.heads[two]))
@@ -61,6 +63,7 @@ def _petition(row: Mapping[str, Any], names: Names, ticked: Collection[str]) -> 
         arrived(row),
         FIRST if row["first"] else REPEAT,
         row["status"],
+        row["replied_on"],
         names.category_alone(row["category"]),
         names.unit(row["unit"]),
         row["id"] in ticked,

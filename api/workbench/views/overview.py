@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -41,10 +41,7 @@ def overview_page(whole: Overview, rising: Rising, problem: str = "") -> Overvie
         since=whole.period.since.isoformat(),
         until=whole.period.until.isoformat(),
         problem=problem,
-        presets=tuple(
-            Choice(label, f"/overview?period={word}", period == whole.period)
-            for word, (label, period) in presets(day).items()
-        ),
+        presets=_presets(day, whole.period),
         figures=tuple(FigureView(one.label, cell_view(one.cell, "count"), one.note) for one in whole.figures),
         tables=tuple(table_view(one, query) for one in whole.tables),
         download=f"/overview.xlsx?{query}",
@@ -65,6 +62,15 @@ def table_view(table: Table, query: str) -> TableView:
             for row in table.rows
         ),
         f"/overview/{table.name}.xlsx?{query}",
+    )
+
+
+def _presets(day: date, chosen: Period) -> tuple[Choice, ...]:
+    """In December the last twelve months are this year: one of them is enough to be marked."""
+    known = presets(day)
+    here = next((word for word, (_, period) in known.items() if period == chosen), "")
+    return tuple(
+        Choice(label, f"/overview?period={word}", word == here) for word, (label, _) in known.items()
     )
 
 

@@ -32,6 +32,7 @@ from api.workbench.views.deciding import (
     acceptable,
     decide_form,
     last_day,
+    reply_form,
     return_form,
     undoable,
 )
@@ -112,6 +113,8 @@ def petition_page(
         conflict=said.conflict,
         undo=undoable(view, clerk) if may_decide else None,
         send_back=return_form(view, names, clerk, said),
+        reply=reply_form(view, names, clerk, said),
+        replied_on=row["replied_on"],
         may_open_original=may_decide,
         links=links,
         undecided=sum(link.verdict == _VERDICTS[None] and bool(link.href) for link in links),
@@ -181,7 +184,11 @@ def _compared(view: PetitionView, names: Names) -> tuple[Compared, ...]:
         ),
         Compared("诉求类型", suggestion["kind"]["name"], decided.get("kind", "")),
         Compared("主办单位", units[0]["name"] if units else "", names.unit(decided.get("unit", ""))),
-        Compared("协办单位", "", "、".join(map(names.unit, decided.get("joint_units", ())))),
+        Compared(
+            "协办单位",
+            "",
+            "、".join(map(names.unit, decided.get("joint_units", ()))) or ("无" if decided else ""),
+        ),
     )
 
 
@@ -223,6 +230,8 @@ def _matter(view: PetitionView, names: Names) -> MatterBox | None:
         last_day(at["due_at"]),
         at["due_source"],
         at["overdue"],
+        at["replied_on"],
+        at["replies"],
     )
 
 

@@ -16,7 +16,7 @@ from api.viewing import MatterView
 from api.workbench import words
 from api.workbench.contexts.letter import Other, Step
 
-_UNDONE = {"decided": "撤销认定", "returned": "撤销退回", "linked": "撤销关联认定"}
+_UNDONE = {"decided": "撤销认定", "returned": "撤销退回", "replied": "撤销答复", "linked": "撤销关联认定"}
 _Event = Mapping[str, Any]
 
 
@@ -42,6 +42,7 @@ def steps_of(events: Sequence[_Event], heads: Mapping[str, RowMapping], names: N
         "suggested": lambda event: ("模型建议", _suggested(event)),
         "decided": lambda event: ("认定", _decided(event, names)),
         "returned": lambda event: ("退回", _returned(event, names)),
+        "replied": lambda event: ("答复", _replied(event, names)),
         "linked": _linked,
         "undone": lambda event: (_UNDONE[event["undoes"].partition("-")[0]], ()),
     }
@@ -93,6 +94,10 @@ def _returned(event: _Event, names: Names) -> tuple[str, ...]:
     return (unit, "超过规定的工作日") if event["late"] else (unit,)
 
 
+def _replied(row: _Event | RowMapping, names: Names) -> tuple[str, ...]:
+    return (f"答复日期：{row['replied_on']}", f"答复单位：{names.unit(row['unit'])}")
+
+
 def _linked(event: _Event) -> tuple[str, tuple[str, ...]]:
     link = event["link"]
     what = "确认关联" if link["confirmed"] else "否定关联"
@@ -100,7 +105,7 @@ def _linked(event: _Event) -> tuple[str, tuple[str, ...]]:
 
 
 def matter_steps(view: MatterView, names: Names) -> tuple[Step, ...]:
-    """What happened on a matter, in order: petitions as they came, assignments, returns, petitions joined and parted."""
+    """What happened on a matter, in order: petitions as they came, assignments, returns, replies, petitions joined and parted."""
     came = (
         Step(
             "来件",
@@ -114,7 +119,7 @@ def matter_steps(view: MatterView, names: Names) -> tuple[Step, ...]:
         )
         for row in view.whole["items"]
     )
-    steps = [*came, *_assigned(view, names), *_sent_back(view, names), *_moved(view)]
+    steps = [*came, *_assigned(view, names), *_sent_back(view, names), *_answered(view, names), *_moved(view)]
     return tuple(sorted(steps, key=lambda step: step.at))
 
 
@@ -131,6 +136,11 @@ def _assigned(view: MatterView, names: Names) -> Iterator[Step]:
 def _sent_back(view: MatterView, names: Names) -> Iterator[Step]:
     for row in view.returns:
         yield _step("退回", row, (f"退回单位：{names.unit(row['unit'])}",), view)
+
+
+def _answered(view: MatterView, names: Names) -> Iterator[Step]:
+    for row in view.replies:
+        yield _step("答复", row, _replied(row, names), view)
 
 
 def _step(what: str, row: RowMapping, lines: tuple[str, ...], view: MatterView) -> Step:

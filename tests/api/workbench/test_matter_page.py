@@ -82,6 +82,32 @@ def test_the_timeline_tells_what_came_was_assigned_sent_back_and_moved(desk, htt
     assert number
 
 
+def test_replies_stand_in_the_timeline_and_end_the_time_limit(desk, http, four, matter):
+    someone = desk("reviewer")
+    assert "已过期限" in someone.get(f"/matters/{matter}").text
+    for number, one in enumerate(four):
+        http.post(f"/v1/petitions/{one}/decisions", {"unit": UNIT})
+        body = {"unit": UNIT, "replied_on": f"2026-05-0{number + 1}", "reason": "当面说明"}
+        assert http.post(f"/v1/petitions/{one}/replies", body).status_code == 201
+    page = someone.get(f"/matters/{matter}")
+    assert "已过期限" not in page.text
+    assert "全部已答复，最后一件 2026-05-04" in _said(page)
+    steps = [step for step in _steps(page) if step.startswith("答复")]
+    assert len(steps) == 4
+    assert all(
+        word in steps[0] for word in ("答复日期：2026-05-01", "答复单位：", "说明：当面说明", "管理员")
+    )
+    # What intake may not see neither counts nor is told to them.
+    page = desk("intake").get(f"/matters/{matter}")
+    assert "全部已答复，最后一件 2026-05-03" in _said(page)
+    assert len([step for step in _steps(page) if step.startswith("答复")]) == 3
+    http.post(f"/v1/petitions/{four[0]}/undo", {"reason": "日期写错"})
+    page = someone.get(f"/matters/{matter}")
+    assert "已过期限" in page.text
+    assert "3 / 4 件已答复" in _said(page)
+    assert len([step for step in _steps(page) if step.startswith("答复") and "已撤销" in step]) == 1
+
+
 def test_pairs_told_apart_yet_together_are_pointed_out(desk, http, four, matter):
     _confirm(http, four[0], four[2])
     _confirm(http, four[1], four[2], confirmed=False)

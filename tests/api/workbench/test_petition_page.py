@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import event, update
@@ -13,6 +13,7 @@ from api.store.petitions import now
 from api.store.tables import audit, decisions, petitions
 from api.workbench import words
 from api.workbench.pages import petition as pages
+from classifier.dates import CHINA
 
 _TEXT = "青石街道锦和苑小区楼下烧烤店每天营业到凌晨，油烟直接排进楼道，反映多次无人处理。"
 UNIT = "urban_management"
@@ -60,7 +61,7 @@ def test_the_page_shows_text_suggestion_and_what_is_decided(desk, http, petition
     said = _said(page)
     for word in (
         "未认定",
-        "采纳建议",
+        "接受建议",
         "2026-03-04",
         "来信",
         "模型建议",
@@ -231,7 +232,7 @@ def test_a_unit_sends_back_its_own_and_nothing_else(desk, http, petition, rows):
     page = unit.get(f"/petitions/{petition}")
     said = _said(page)
     assert "退回理由" in said
-    assert "采纳建议" not in said
+    assert "接受建议" not in said
     assert "查看原文" not in said
     form = _hidden(page, "/return")
     assert form["expected_decision"] == str(number)
@@ -247,6 +248,40 @@ def test_a_unit_sends_back_its_own_and_nothing_else(desk, http, petition, rows):
     assert "油烟归环保" in said
     assert "撤销退回" not in said, "intake may decide anew, not take a return back"
     assert "撤销退回" in _said(desk("reviewer").get(f"/petitions/{petition}"))
+
+
+def test_a_unit_records_its_reply_once(desk, http, petition, rows):
+    unit = desk("unit")
+    number = http.post(f"/v1/petitions/{petition}/decisions", {"kind": "申诉求决", "unit": UNIT}).json()[
+        "decision_id"
+    ]
+    form = _hidden(unit.get(f"/petitions/{petition}"), "/reply")
+    assert form["expected_decision"] == str(number)
+    for day, word in (("", "看不懂"), ("2019-01-01", "到今天之间"), ("2199-01-01", "到今天之间")):
+        answer = unit.post(f"/petitions/{petition}/reply", form | {"replied_on": day, "reason": "已电话说明"})
+        assert answer.status_code == 422
+        assert word in answer.text
+        assert "已电话说明" in answer.text, "what was typed stays"
+    before = rows()
+    other = form | {"unit": "ecology", "replied_on": "2026-03-05"}
+    assert unit.post(f"/petitions/{petition}/reply", other).status_code == 403
+    assert rows() == before
+    sent = form | {"replied_on": datetime.now(CHINA).date().isoformat(), "reason": "已电话说明"}
+    answers = [unit.post(f"/petitions/{petition}/reply", sent) for _ in range(2)]
+    assert [answer.headers.get("location") for answer in answers] == [
+        f"/petitions/{petition}?done=replied"
+    ] * 2
+    assert rows()["replies"] == 1
+    said = _said(unit.get(f"/petitions/{petition}"))
+    assert "已答复" in said
+    assert "说明：已电话说明" in said
+    assert "登记答复" not in said
+    assert "退回理由" not in said, "what is answered is not sent back"
+    assert "撤销答复" not in _said(desk("intake").get(f"/petitions/{petition}"))
+    page = desk("reviewer").get(f"/petitions/{petition}")
+    assert "撤销答复" in _said(page)
+    assert desk("reviewer").post(f"/petitions/{petition}/undo", _hidden(page, "/undo")).status_code == 303
+    assert "登记答复" in _said(unit.get(f"/petitions/{petition}"))
 
 
 def test_a_joint_unit_sends_nothing_back(desk, http, petition):

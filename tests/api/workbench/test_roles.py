@@ -84,6 +84,7 @@ _MAY = {
     ("POST", "/petitions/{petition_id}/decide"): (_OFFICERS, 409, {"expected_decision": "999", "kind": "咨询"}),
     ("POST", "/petitions/{petition_id}/undo"): (_OFFICERS, 409, {"event": "decided-999"}),
     ("POST", "/petitions/{petition_id}/return"): (_RETURNERS, 409, {"expected_decision": "999", "unit": UNIT, "reason": "不归我们管"}),
+    ("POST", "/petitions/{petition_id}/reply"): (_RETURNERS, 409, {"expected_decision": "999", "unit": UNIT, "replied_on": "2026-03-04"}),
     ("POST", "/petitions/{petition_id}/original"): (_OFFICERS, 200, {}),
     ("GET", "/petitions/{petition_id}/links/{other_id}"): (_EVERYONE, 200, None),
     ("POST", "/petitions/{petition_id}/links/{other_id}"): (_OFFICERS, 409, {"expected_verdict": "999", "verdict": "no"}),
