@@ -125,6 +125,8 @@ def signed_in(
     if is_stale:
         with service.store.write() as connection:
             touch(connection, cookie)
+    # For the page of a problem, which keeps the menu.
+    request.state.session = session
     return session
 
 

@@ -40,11 +40,13 @@ def is_fragment(request: Request) -> bool:
 
 
 def problem(request: Request, status: int, text: str) -> Response:
-    """The page of a problem; one line for script."""
+    """The page of a problem, with the menu of who is signed in; one line for script."""
     if is_fragment(request):
         return PlainTextResponse(text, status)
     shown = ProblemPage(_HEADINGS.get(status, "出错"), text, status, "/")
-    return render.page(request, None, shown, status)
+    session = getattr(request.state, "session", None)
+    clerk = clerk_of(get_service(request), session) if session is not None else None
+    return render.page(request, clerk, shown, status)
 
 
 async def signed_out(request: Request, error: SignedOutError) -> Response:

@@ -212,3 +212,12 @@ def test_static_files_are_kept_by_their_content(desk):
 def test_an_unknown_page_is_a_page_and_an_unknown_endpoint_a_problem(desk):
     assert desk(None).get("/nowhere").headers["content-type"].startswith("text/html")
     assert desk(None).get("/v1/nowhere").headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(("path", "status"), [("/admin", 403), ("/petitions/nothing", 404)])
+def test_the_page_of_a_problem_keeps_the_menu_of_who_is_signed_in(desk, path, status):
+    answer = desk("unit").get(path)
+    assert answer.status_code == status
+    assert 'href="/petitions"' in answer.text
+    assert 'href="/admin"' not in answer.text, "nothing that the role may not open"
+    assert "退出" in answer.text
