@@ -1,9 +1,10 @@
 """A database filled as an office's is after two years, by direct inserts: for measuring pages, not suggestions.
 
 Petitions come in by day (fewer on weekends), rather more in the later year; what is older than three weeks is decided, apart from a few
-returned or forgotten ones; an eighth of all are on matters of two to seven petitions, half of those by a petitioner of before. Texts are the
-seed's, categories and units are drawn with the skew of an office (1/rank). Suggestions agree with decisions about as often as their
-confidence says. Links join the petitions of a matter and a tenth of the others. Everything follows from the seed number.
+returned or forgotten ones, and most of it answered after some five weeks; an eighth of all are on matters of two to seven petitions,
+half of those by a petitioner of before. Texts are the seed's, categories and units are drawn with the skew of an office (1/rank).
+Suggestions agree with decisions about as often as their confidence says. Links join the petitions of a matter and a tenth of the others.
+Everything follows from the seed number.
 
 Run: python -m bench.filled --url sqlite:////folder/fenban.db [--petitions 100000] [--data-dir FOLDER]
 """
@@ -15,7 +16,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -36,12 +37,14 @@ from api.store.tables import (
     matters,
     petitioner_keys,
     petitions,
+    replies,
     returns,
     reviews,
     suggestions,
 )
 from api.store.users import find_user
 from bench.shared_data import ROOT, seed_rows
+from classifier.dates import CHINA
 from classifier.petition import Channel, Kind
 
 DAYS = 730
@@ -143,6 +146,9 @@ class _Made:
         self.decided = np.where(old, chance > 0.004, chance > 0.5) & (self.age > 0.5)
         self.returned = self.decided & (draw.random(size) < np.where(old, 0.003, 0.02))
         self.after = np.minimum(draw.gamma(2.0, 1.5, size), self.age * 0.9)
+        # So many days after it came in, where it has been answered by now.
+        self.answered = draw.gamma(4.0, 9.0, size) + 5
+        self.replied = self.decided & ~self.returned & (self.answered < self.age) & (draw.random(size) < 0.95)
         self.matters = self._matters()
         self.petitioner = np.where(draw.random(size) < _WITH_KEYS, np.arange(size), -1)
         for matter in self.matters:
@@ -181,6 +187,7 @@ class _Made:
         _insert(connection, reviews, (self._review(n) for n in numbers))
         _insert(connection, decisions, (self._decision(n, user) for n in decided))
         _insert(connection, returns, (self._return(n, user) for n in decided if self.returned[n]))
+        _insert(connection, replies, (self._reply(n, user) for n in decided if self.replied[n]))
         _insert(connection, petitioner_keys, (key for n in numbers for key in self._keys(n)))
         _insert(connection, links, (link for n in numbers for link in self._links(n)))
 
@@ -213,6 +220,7 @@ class _Made:
             "created_by": user, "title": title, "text": body, "link_view": _BLOB, "original": _BLOB[:500], "status": status,
             "category": str(self.category[n] if known else self.suggested[n]), "kind": str(self.kind[n]),
             "unit": str(self.unit[n] if known else self.suggested_unit[n]), "decision_id": n + 1 if known else None,
+            "replied_on": self._replied_on(n) if self.replied[n] else None,
         }  # fmt: skip
 
     def _suggestion(self, n: int) -> Row:
@@ -250,6 +258,15 @@ class _Made:
         return {
             "petition_id": _id(str(n)), "unit": str(self.unit[n]), "reason": "不属于本单位职责", "user_id": user, "role": "unit",
             "decision_id": n + 1, "late": False, "created_at": self._decided_at(n) + timedelta(hours=2),
+        }  # fmt: skip
+
+    def _replied_on(self, n: int) -> date:
+        return (self._arrived(n) + timedelta(days=float(self.answered[n]))).astimezone(CHINA).date()
+
+    def _reply(self, n: int, user: str) -> Row:
+        return {
+            "petition_id": _id(str(n)), "decision_id": n + 1, "unit": str(self.unit[n]), "replied_on": self._replied_on(n),
+            "reason": "书面答复已送达", "user_id": user, "role": "unit", "created_at": self._arrived(n) + timedelta(days=float(self.answered[n])),
         }  # fmt: skip
 
     def _keys(self, n: int) -> Iterator[Row]:
