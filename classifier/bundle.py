@@ -36,7 +36,7 @@ from classifier.registry import MANIFEST, publishing
 from classifier.taxonomy import Taxonomy, parse_headings, parse_taxonomy
 from classifier.tokenise import SEGMENTER, Tokeniser, segmenter_version
 
-FORMAT = 2
+FORMAT = 3
 _MODEL, _WORDS, _TAXONOMY, _HEADINGS, _LEXICON, _DICTIONARY, _REPORT = (
     "model.safetensors", "vocabulary.json", "taxonomy.csv", "headings.csv", "lexicon.csv", "dictionary.txt", "report.json",
 )  # fmt: skip

@@ -79,10 +79,10 @@ def test_coefficients_keep_their_sign_even_against_the_data() -> None:
 def test_the_threshold_is_where_enough_are_right() -> None:
     likely = np.array([0.9, 0.8, 0.7, 0.6, 0.5])
     truth = np.array([1.0, 1.0, 0.0, 1.0, 0.0])
-    assert _threshold(likely, truth, np.ones(5)) == (0.8, pytest.approx(2 / 3))
+    assert _threshold(likely, truth, np.ones(5), 0.95) == (0.8, pytest.approx(2 / 3))
     # A wrong pair that stands for little does not stop it.
-    assert _threshold(likely, truth, np.array([1, 1, 0.01, 1, 1])) == (0.6, 1.0)
-    assert _threshold(likely[2:3], truth[2:3], np.ones(1)) == (0.95, 0.0)
+    assert _threshold(likely, truth, np.array([1, 1, 0.01, 1, 1]), 0.95) == (0.6, 1.0)
+    assert _threshold(likely[2:3], truth[2:3], np.ones(1), 0.95) == (0.95, 0.0)
 
 
 def test_contributions_add_up_to_the_log_odds() -> None:
