@@ -259,7 +259,8 @@ def train(
     from api.settings import get_settings
 
     settings = get_settings()
-    arguments = ["train", "--corpora", str(settings.corpora), "--out", str(out or settings.models)]
+    where = ("--out", str(out)) if out else ("--models", str(settings.models))
+    arguments = ["train", "--corpora", str(settings.corpora), *where]
     for option, paths in (("--data", data), ("--labels", labels), ("--unlabelled", unlabelled)):
         for path in paths or ():
             arguments += [option, str(path)]

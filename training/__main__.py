@@ -120,7 +120,9 @@ def _parser() -> argparse.ArgumentParser:
     learn.add_argument("--unlabelled", type=Path, action="append", default=[])
     learn.add_argument("--no-seed", action="store_true")
     learn.add_argument("--corpora", type=Path, default=Path("corpora"))
-    learn.add_argument("--out", type=Path, default=Path("models"))
+    where = learn.add_mutually_exclusive_group()
+    where.add_argument("--models", type=Path, default=Path("models"))
+    where.add_argument("--out", type=Path)
     learn.add_argument("--promote", action="store_true")
     learn.set_defaults(run=_train)
     again = commands.add_parser("retrain")
@@ -148,7 +150,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(options: argparse.Namespace) -> None:
-    check_free(options.out)
+    out = options.out or options.models
+    versions = options.out is None or keeps_versions(out)
+    if not versions:
+        check_free(out)
     snapshots = [path for path in options.labels if not path.is_file()]
     tables = [path for path in options.labels if path.is_file()]  # as fenban 0.1 exported them
     sources = Sources(options.corpora, (*options.data, *tables), seed=not options.no_seed)
@@ -158,7 +163,7 @@ def _train(options: argparse.Namespace) -> None:
     if snapshots and options.unlabelled:
         raise CorpusError("--labels 的快照和 --unlabelled 不能一起用。请分两次训练。")
     if snapshots:
-        models = options.out if keeps_versions(options.out) else None
+        models = out if versions else None
         bundle, test_set = train_on_labels(sources, snapshots[0], models, RichProgress(), _note)
         if models:
             save_test_set(models, test_set)
@@ -168,7 +173,7 @@ def _train(options: argparse.Namespace) -> None:
         bundle = adaptation.bundle
     else:
         bundle = train(sources, RichProgress(), _note)
-    published = publish(bundle, options.out, promote=options.promote)
+    published = publish(bundle, out, promote=options.promote, versions=versions)
     figures = bundle.report["category"]
     if figures and figures["n"]:
         _console.print(
@@ -179,7 +184,7 @@ def _train(options: argparse.Namespace) -> None:
         "已启用"
         if published.active
         else "未启用（fenban models promote 启用）"
-        if published.path != options.out
+        if versions
         else "可用 --model 指定"
     )
     _console.print(f"模型 {published.version} 已写入 {published.path}，{state}。", highlight=False)

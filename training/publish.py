@@ -20,17 +20,17 @@ class Published:
     active: bool
 
 
-def publish(bundle: Bundle, out: Path, *, promote: bool) -> Published:
+def publish(bundle: Bundle, out: Path, *, promote: bool, versions: bool = False) -> Published:
     """Write `bundle` to `out`.
 
-    A folder that keeps versions (it is called `models`, or has an ACTIVE pointer or versions inside) gets a new version; any other
-    path becomes the bundle itself, ready for `--model`. The first version of a registry becomes active at once; later ones only when
+    A folder that keeps versions (it is meant to, `versions`, is called `models`, or has an ACTIVE pointer or versions inside) gets a new
+    version; any other path becomes the bundle itself, ready for `--model`. The first version of a registry becomes active at once; later ones only when
     `promote`. A damaged folder of that version is replaced. What was written is loaded back before anything points at it. Raises
     BundleError when `out` is something else already.
     """
     registry = Registry(out)
-    check_free(out)
-    if not keeps_versions(out):
+    if not (versions or keeps_versions(out)):
+        check_free(out)
         if out.is_dir():
             out.rmdir()
         save_bundle(bundle, out, bundle.version)
@@ -52,9 +52,7 @@ def keeps_versions(out: Path) -> bool:
 
 
 def check_free(out: Path) -> None:
-    """Raises BundleError when `out` is something that `publish` would not overwrite. Worth asking before minutes of training."""
-    if keeps_versions(out):
-        return
+    """Raises BundleError when `out` is something that a bundle would not overwrite. Worth asking before minutes of training."""
     if out.exists() and not out.is_dir():
         raise BundleError(f"{out} 是一个文件，不会覆盖。请换一个输出目录。")
     if out.is_dir() and any(out.iterdir()):

@@ -75,3 +75,9 @@ def test_what_cannot_be_learnt_is_said_in_words(fenban, write_csv) -> None:
     line = fenban("train", "--data", path, "--no-seed", "--out", "mine", code=1).said.splitlines()[-1]
     assert line.startswith("fenban: a.csv 里没有可用的标注")
     assert not (fenban.folder / "mine").exists()
+
+
+def test_the_folder_of_models_may_have_any_name(fenban, bundle: Bundle) -> None:
+    folder = fenban.folder / "模型库"
+    assert "已启用" in fenban("train", models=folder).said
+    assert Registry(folder).active().name == bundle.version
