@@ -76,7 +76,7 @@ def stretch(service: Service, viewer: Viewer, wanted: Wanted, before: int | None
         narrowed = _Narrowed.of(connection, viewer, wanted)
         found = list(entries(connection, before, limit + 1, *narrowed.arguments))
         shown = tuple(found[:limit])
-        about = [entry.petition_id for entry in shown if entry.petition_id]
+        about = [one for entry in shown for one in (entry.petition_id, entry.detail.get("other")) if one]
         return Stretch(shown, receipts(connection, viewer, about), len(found) > limit)
 
 

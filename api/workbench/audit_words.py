@@ -8,6 +8,8 @@ from typing import Any
 from api.access import ROLE_NAMES
 from api.directory_changes import TABLE_NAMES
 from api.service import Service
+from api.store.register import Receipt
+from api.workbench.words import receipt
 
 #: What each part of a detail is called.
 _LABELS: Mapping[str, str] = {
@@ -50,14 +52,14 @@ _WORDS: Mapping[str, Mapping[Any, str]] = {
 _FIRST = ("account", "table", "change", "row", "confirmed", "category", "kind", "unit")
 
 
-def detail_in_words(service: Service, detail: Mapping[str, Any]) -> str:
-    """账号：张三；角色：审核. Parts without a name of their own are shown as they are kept."""
+def detail_in_words(service: Service, detail: Mapping[str, Any], receipts: Mapping[str, Receipt]) -> str:
+    """账号：张三；角色：审核. Parts without a name of their own are shown as they are kept; `receipts` are those of the petitions named."""
     order = sorted(detail, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
-    told = ((_LABELS.get(name, name), _value(service, name, detail[name])) for name in order)
+    told = ((_LABELS.get(name, name), _value(service, name, detail[name], receipts)) for name in order)
     return "；".join(f"{label}：{value}" if label else value for label, value in told if value)
 
 
-def _value(service: Service, name: str, value: Any) -> str:
+def _value(service: Service, name: str, value: Any, receipts: Mapping[str, Receipt]) -> str:
     engine = service.live.engine()
     if isinstance(value, str | bool | int) and (word := _WORDS.get(name, {}).get(value)):
         return word
@@ -67,6 +69,8 @@ def _value(service: Service, name: str, value: Any) -> str:
         return engine.router.directory.units[value].name
     if isinstance(value, list):
         return f"{len(value)} 件" if name == "petitions" else "、".join(map(str, value))
+    if name == "other" and value in receipts:
+        return receipt(receipts[value].seq, receipts[value].created_at)
     if name in {"matter", "other"} and isinstance(value, str):
         return value[:8]
     return str(value)

@@ -140,7 +140,7 @@ def _row(service: Service, entry: Entry, receipts: Mapping[str, Receipt]) -> Tra
         ACTIONS[Action(entry.action)] if entry.action in set(Action) else entry.action,
         entry.petition_id if place and entry.petition_id else "",
         receipt(place.seq, place.created_at) if place else "",
-        detail_in_words(service, entry.detail),
+        detail_in_words(service, entry.detail, receipts),
     )
 
 

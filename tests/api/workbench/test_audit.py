@@ -72,6 +72,13 @@ def test_filters(auditor, http, service):
     assert "小区电梯" not in shown
 
 
+def test_the_other_petition_of_a_link_is_named_by_its_receipt(auditor, http, service):
+    one, other = http.submit("小区电梯坏了。"), http.submit("小区的电梯又停了。")
+    _write(service, Action.DECIDED, "admin", one, other=other, confirmed=True)
+    moment = datetime.fromisoformat(http.get(f"/v1/petitions/{other}").json()["created_at"])
+    assert f"另一件：{receipt(2, moment)}" in text_of(auditor.get("/admin/audit"))
+
+
 @pytest.mark.parametrize("query", ["?user=没有", "?action=eaten", "?petition=abc", "?petition=20260101-000099", "?since=昨天", "?until=2026-13-01"])  # fmt: skip
 def test_a_wrong_filter_is_told(auditor, query):
     answer = auditor.get(f"/admin/audit{query}")
