@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -170,6 +171,10 @@ def keys(service: Service) -> Keys:
 def http(app: FastAPI, keys: Keys) -> Iterator[Http]:
     # The default client raises what the application lets through: a server would print it.
     with TestClient(app) as client:
+        # Tests count what pages ask the database; what is read ahead beside them is not theirs.
+        for thread in threading.enumerate():
+            if thread.name == "read-ahead":
+                thread.join()
         yield Http(client, keys)
     structlog.reset_defaults()
 
