@@ -36,11 +36,21 @@ def test_leaving_out_in_closed_form_is_refitting_without(seed: int) -> None:
 def test_a_class_is_confident_from_what_is_usual_for_it() -> None:
     probabilities = np.array([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8], [0.05, 0.95]])
     # The third was called 0; class 1 is usually so likely (0.95) only for the fourth.
-    assert confident_errors(probabilities, np.array([0, 0, 0, 1])).tolist() == [0, 0, 0, 1]
-    assert confident_errors(probabilities, np.array([0, 0, 0, 0])).tolist() == [0, 0, 1, 1]
+    both = np.array([True, True])
+    assert confident_errors(probabilities, np.array([0, 0, 0, 1]), both).tolist() == [0, 0, 0, 1]
+    assert confident_errors(probabilities, np.array([0, 0, 0, 0]), both).tolist() == [0, 0, 1, 1]
+    # Of a class of few labels nothing is usual.
+    assert confident_errors(probabilities, np.array([0, 0, 0, 0]), ~both).tolist() == [0, 0, 0, 0]
+    assert confident_errors(probabilities, np.array([0, 0, 0, 0]), np.array([True, False])).tolist() == [0, 0, 0, 0]  # fmt: skip
 
 
-def _office(rows: list[dict[str, str]], labels: list[str], bundle: Bundle, new_from: int) -> Office:
+def _office(
+    rows: list[dict[str, str]],
+    labels: list[str],
+    bundle: Bundle,
+    new_from: int,
+    units: list[str] | None = None,
+) -> Office:
     moments = [datetime(2026, 3 if i >= new_from else 1, 1, tzinfo=UTC) for i in range(len(rows))]
     petitions = tuple(
         LabelledPetition(
@@ -49,7 +59,8 @@ def _office(rows: list[dict[str, str]], labels: list[str], bundle: Bundle, new_f
         for r, c, moment in zip(rows, labels, moments, strict=True)
     )
     examples = tuple(
-        Example(document_of(p.petition, bundle.tokeniser), p.category, p.kind, group=p.id) for p in petitions
+        Example(document_of(p.petition, bundle.tokeniser), p.category, p.kind, unit, group=p.id)
+        for p, unit in zip(petitions, units or [""] * len(rows), strict=True)
     )
     return Office(Snapshot("", "", petitions, ()), examples, petitions, (), TestSet(), 0)
 
@@ -84,3 +95,16 @@ def test_honest_labels_are_let_be(bundle: Bundle, seed_rows: list[dict[str, str]
     assert cards["level1"].suspicious <= 0.03 * 300
     few = _office(rows[:20], [row["category"][:4] for row in rows[:20]], bundle, new_from=0)
     assert look_again(few, (), bundle.vectoriser, datetime(2026, 2, 1, tzinfo=UTC), 6.0) == ((), {})
+
+
+def test_units_of_few_decisions_are_not_called_wrong(bundle: Bundle, seed_rows: list[dict[str, str]]) -> None:
+    """A first retraining knows most units from a handful of decisions."""
+    chance = random.Random(7)  # noqa: S311
+    rows = chance.sample(seed_rows, 300)
+    # Two large units by the matter, and sixty that take one petition in three whatever it is about.
+    units = [f"少{chance.randrange(60)}" if chance.random() < 0.33 else r["category"][:2] for r in rows]
+    office = _office(rows, [row["category"][:4] for row in rows], bundle, new_from=0, units=units)
+    findings, cards = look_again(office, (), bundle.vectoriser, datetime(2026, 2, 1, tzinfo=UTC), 6.0)
+    assert cards["unit"].new == sum(unit in {"04", "15"} for unit in units)
+    assert cards["unit"].suspicious <= 0.05 * cards["unit"].new
+    assert not any("少" in f.given + f.likely for f in findings)
