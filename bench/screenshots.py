@@ -71,20 +71,24 @@ def type_letter(page: Page, address: str) -> None:
     page.wait_for_timeout(500)
 
 
-def found(page: Page, pattern: str, address: str, path: str) -> str:
-    """The first link of a page that looks so."""
+def found(page: Page, pattern: str, address: str, path: str) -> list[str]:
+    """The links of a page that look so."""
     page.goto(address + path)
     links: list[str] = page.eval_on_selector_all(
         "a[href]", "links => links.map(link => link.getAttribute('href'))"
     )
-    return next(link for link in links if re.search(pattern, link))
+    return [link for link in links if re.search(pattern, link)]
 
 
 def special(page: Page, address: str) -> dict[str, str]:
-    """Addresses of a petition with a link to decide on, of the two side by side, and of a matter."""
-    petition = found(page, r"^/petitions/[0-9a-f]{32}", address, "/queue?linked=1")
-    pair = found(page, "/links/", address, petition)
-    matter = found(page, "^/matters/", address, "/overview/list/overdue?since=2020-01-01")
+    """Addresses of a petition with a link to decide on, of the two side by side, and of a matter: the pair that has most in common."""
+    most, petition, pair = -1, "", ""
+    for one in dict.fromkeys(found(page, r"^/petitions/[0-9a-f]{32}", address, "/queue?linked=1")):
+        for beside in found(page, "/links/", address, one)[:1]:
+            page.goto(address + beside)
+            if (common := page.locator(".letter mark").count()) > most:
+                most, petition, pair = common, one, beside
+    matter = found(page, "^/matters/", address, "/overview/list/overdue?since=2020-01-01")[0]
     return {"petition": petition, "side-by-side": pair, "matter": matter}
 
 
