@@ -27,7 +27,7 @@ _WRITES = "fenban_writes"
 #: PostgreSQL's advisory lock of whoever sets a database up: below the numbers of `terms.take_turn`, which begin with "fenban".
 _SETTING_UP = (0x66656E62616E << 16) - 1
 _BUSY_MILLISECONDS = 10_000
-_CACHE_KIB = 16_384
+_CACHE_KIB = 8_192
 
 
 class Store:

@@ -133,6 +133,6 @@ def _shared(one: tuple[str, ...], other: tuple[str, ...]) -> float:
     return shared / min(len(one), len(other))
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=4_096)
 def _syllables(name: str) -> tuple[str, ...]:
     return tuple(sounds(name).split())
