@@ -152,8 +152,7 @@ def _parser() -> argparse.ArgumentParser:
 def _train(options: argparse.Namespace) -> None:
     out = options.out or options.models
     versions = options.out is None or keeps_versions(out)
-    if not versions:
-        check_free(out)
+    check_free(out, versions)
     snapshots = [path for path in options.labels if not path.is_file()]
     tables = [path for path in options.labels if path.is_file()]  # as fenban 0.1 exported them
     sources = Sources(options.corpora, (*options.data, *tables), seed=not options.no_seed)

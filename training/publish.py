@@ -29,8 +29,9 @@ def publish(bundle: Bundle, out: Path, *, promote: bool, versions: bool = False)
     BundleError when `out` is something else already.
     """
     registry = Registry(out)
-    if not (versions or keeps_versions(out)):
-        check_free(out)
+    versions = versions or keeps_versions(out)
+    check_free(out, versions)
+    if not versions:
         if out.is_dir():
             out.rmdir()
         save_bundle(bundle, out, bundle.version)
@@ -51,11 +52,12 @@ def keeps_versions(out: Path) -> bool:
     return out.name == "models" or (out / "ACTIVE").exists() or bool(Registry(out).versions())
 
 
-def check_free(out: Path) -> None:
-    """Raises BundleError when `out` is something that a bundle would not overwrite. Worth asking before minutes of training."""
+def check_free(out: Path, versions: bool) -> None:
+    """Raises BundleError when `out` is something that a bundle, or a folder of `versions`, would not overwrite. Worth asking before minutes
+    of training."""
     if out.exists() and not out.is_dir():
         raise BundleError(f"{out} 是一个文件，不会覆盖。请换一个输出目录。")
-    if out.is_dir() and any(out.iterdir()):
+    if not versions and out.is_dir() and any(out.iterdir()):
         if not (out / MANIFEST).exists():
             raise BundleError(f"{out} 里已有别的文件，不会覆盖。请换一个输出目录。")
         raise BundleError(f"{out} 里已有模型，不会覆盖。请换一个输出目录，或先删除它。")

@@ -99,7 +99,7 @@ def test_honest_labels_are_let_be(bundle: Bundle, seed_rows: list[dict[str, str]
 
 def test_units_of_few_decisions_are_not_called_wrong(bundle: Bundle, seed_rows: list[dict[str, str]]) -> None:
     """A first retraining knows most units from a handful of decisions."""
-    chance = random.Random(7)  # noqa: S311
+    chance = random.Random(7)  # noqa: S311  no secret
     rows = chance.sample(seed_rows, 300)
     # Two large units by the matter, and sixty that take one petition in three whatever it is about.
     units = [f"少{chance.randrange(60)}" if chance.random() < 0.33 else r["category"][:2] for r in rows]

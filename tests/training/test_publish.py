@@ -97,3 +97,9 @@ def test_training_again_repairs_a_damaged_version(bundle: Bundle, tmp_path: Path
         load_bundle(Registry(tmp_path / "models").active())
     publish(bundle, tmp_path / "models", promote=False)
     assert load_bundle(Registry(tmp_path / "models").active()).version == bundle.version
+
+
+def test_a_file_is_no_folder_of_models(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("不是目录", encoding="utf-8")
+    with pytest.raises(BundleError, match="是一个文件"):
+        publish(bundle, tmp_path / "models", promote=True, versions=True)
