@@ -169,7 +169,7 @@ def _statistics(names: Names, columns: Columns, month: Period) -> Table:
         "before": within(columns, before),
         "year": within(columns, Period.month(f"{month.since.year - 1}-{month.since.month:02d}")),
     }
-    begin = int(columns.day.min(initial=np.iinfo(np.int64).max))
+    begin = int(columns.day.min(initial=np.iinfo(np.int32).max))
     known = {
         "before": begin <= number_of(before.until),
         "year": begin <= number_of(month.year_before().until),

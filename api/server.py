@@ -6,12 +6,14 @@ import shutil
 import sys
 
 import uvicorn
+from fastapi import FastAPI
 from rich.console import Console
 from rich.progress import Progress
 
 from api import demo
 from api.accounts import first_link
 from api.app import create_app
+from api.memory import give_back_what_is_freed
 from api.service import open_service
 from api.settings import Settings, get_settings
 from api.store.clock import now
@@ -19,6 +21,7 @@ from api.store.clock import now
 
 def run(workers: int) -> None:
     """Serve until stopped. Raises FenbanError when database, key, model or directory are not in order."""
+    give_back_what_is_freed()
     get_settings.cache_clear()
     settings = get_settings()
     if settings.demo:
@@ -32,7 +35,13 @@ def run(workers: int) -> None:
         uvicorn.run(create_app(settings, service), **options)  # type: ignore[arg-type]
     else:
         service.close()
-        uvicorn.run("api.app:create_app", factory=True, workers=workers, **options)  # type: ignore[arg-type]
+        uvicorn.run("api.server:worker", factory=True, workers=workers, **options)  # type: ignore[arg-type]
+
+
+def worker() -> FastAPI:
+    """The application in a process of its own, one of several."""
+    give_back_what_is_freed()
+    return create_app()
 
 
 def _make_demo(settings: Settings) -> None:

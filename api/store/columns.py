@@ -54,6 +54,7 @@ from classifier.links.matters import petitioners_of
 from classifier.petition import Kind
 
 Ints = npt.NDArray[np.int64]
+Narrow = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
 
 #: Text columns; each is kept as numbers into a book of its own.
@@ -77,15 +78,15 @@ class Columns:
 
     seq: Ints
     at: Ints
-    day: Ints
-    people: Ints
+    day: Narrow
+    people: Narrow
     confidence: npt.NDArray[np.float64]
     open_category: Mask
     replied: Mask
-    texts: Mapping[str, Ints]
+    texts: Mapping[str, Narrow]
     books: Mapping[str, Sequence[str]]
-    matter: Ints
-    petitioner: Ints
+    matter: Narrow
+    petitioner: Narrow
     #: The id of each matter number.
     matters: Sequence[str]
 
@@ -131,9 +132,9 @@ class _Book:
 
     numbers: dict[str, int] = field(default_factory=dict)
 
-    def write(self, texts: Iterable[str]) -> Ints:
+    def write(self, texts: Iterable[str]) -> Narrow:
         numbers = self.numbers
-        return np.array([numbers.setdefault(one, len(numbers)) for one in texts], dtype=np.int64)
+        return np.array([numbers.setdefault(one, len(numbers)) for one in texts], dtype=np.int32)
 
 
 class _Mirror:
@@ -172,13 +173,13 @@ class _Mirror:
     def _read(self, rows: Sequence[Any]) -> Columns:
         names = ("seq", "at", "people", "confidence", "open_category", "replied", *_TEXTS)
         read = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
-        alone = np.full(len(rows), -1, dtype=np.int64)
+        alone = np.full(len(rows), -1, dtype=np.int32)
         at = np.array(read["at"], dtype=np.int64)
         return Columns(
             seq=np.array(read["seq"], dtype=np.int64),
             at=at,
-            day=(at + _CHINA_SECONDS) // _DAY,
-            people=np.array(read["people"], dtype=np.int64),
+            day=((at + _CHINA_SECONDS) // _DAY).astype(np.int32),
+            people=np.array(read["people"], dtype=np.int32),
             confidence=np.array(read["confidence"], dtype=np.float64),
             open_category=np.array(read["open_category"], dtype=np.bool_),
             replied=np.array(read["replied"], dtype=np.bool_),

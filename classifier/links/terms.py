@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
@@ -85,7 +84,6 @@ class Views:
         )
 
 
-@lru_cache(maxsize=200_000)
 def term_hash(term: str) -> int:
     """A stable signed 64-bit hash: fits a BIGINT and is the same in every process."""
     return int.from_bytes(

@@ -120,8 +120,12 @@ def test_a_working_day(browser, fenban, serving, own_models, bicycle_letters, tm
         page.wait_for_url(re.compile(r"/petitions/[0-9a-f]{32}(\?|$)"))
         assert "重复信访" in _text(page)
 
-        # Correct the category by type-ahead.
+        # Correct the category by type-ahead. The key opens the form and, pressed again, goes back into it.
         page.keyboard.press("e")
+        page.wait_for_function("document.activeElement.id === 'pick-category'")
+        page.keyboard.press("Escape")
+        page.keyboard.press("e")
+        page.wait_for_function("document.activeElement.id === 'pick-category'")
         page.fill("#pick-category", "hjwr")
         page.wait_for_selector("#pick-category-choices li")
         page.keyboard.press("ArrowDown")
