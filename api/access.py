@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from sqlalchemy import Connection
 
 from api.service import Service
 from api.store.accounts import Session, session_of, touch
@@ -102,20 +101,24 @@ async def _posted_csrf(request: Request) -> str:
     return field if isinstance(field, str) else ""
 
 
+def known_session(request: Request, service: Service) -> tuple[Session, bool] | None:
+    """The session whose cookie a request brings, and whether its last use should be written down; None for none that is still valid."""
+    cookie = request.cookies.get(COOKIE, "")
+    if not cookie:
+        return None
+    settings = service.settings
+    idle, longest = timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours)
+    with service.store.read() as connection:
+        return session_of(connection, cookie, idle, longest)
+
+
 def signed_in(
     request: Request, service: ServiceDep, posted: Annotated[str, Depends(_posted_csrf)]
 ) -> Session:
     """Raises SignedOutError, ForbiddenError for a request from elsewhere, StaleFormError when an unsafe one lacks the session's token."""
     same_origin(request)
     cookie = request.cookies.get(COOKIE, "")
-    settings = service.settings
-    idle, longest = timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours)
-
-    def found(connection: Connection) -> tuple[Session, bool] | None:
-        return session_of(connection, cookie, idle, longest)
-
-    with service.store.read() as connection:
-        known = found(connection) if cookie else None
+    known = known_session(request, service)
     if known is None:
         raise SignedOutError("请先登录。" if not cookie else "登录已过期，请重新登录。")
     session, is_stale = known

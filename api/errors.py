@@ -133,7 +133,9 @@ def install(app: FastAPI, pages: Pages) -> None:
             return pages.problem(
                 request,
                 status,
-                "没有这个页面。请从菜单里打开。" if status == 404 else f"{TITLES.get(status, '出错')}。",
+                "没有这个页面。请检查地址，或回到首页。"
+                if status == 404
+                else f"{TITLES.get(status, '出错')}。",
             )
         detail = TITLES.get(status, "出错") + "。请对照 /docs 检查地址和方法。"
         headers = dict(error.headers or {})

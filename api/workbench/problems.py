@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from urllib.parse import urlencode
 
 from fastapi import Request, Response
 from fastapi.responses import PlainTextResponse, RedirectResponse
 
-from api.access import COOKIE, SignedOutError, StaleFormError, get_service
+from api.access import COOKIE, Clerk, SignedOutError, StaleFormError, get_service, known_session
+from api.store.accounts import Session
 from api.workbench import render
 from api.workbench.contexts.base import ProblemPage, ResumePage
 from api.workbench.pages.sign_in import clerk_of, keep, local, sign_in_page
+from classifier.errors import FenbanError
 
 _HEADINGS = {
     400: "请求无法识别",
@@ -44,9 +47,18 @@ def problem(request: Request, status: int, text: str) -> Response:
     if is_fragment(request):
         return PlainTextResponse(text, status)
     shown = ProblemPage(_HEADINGS.get(status, "出错"), text, status, "/")
-    session = getattr(request.state, "session", None)
-    clerk = clerk_of(get_service(request), session) if session is not None else None
-    return render.page(request, clerk, shown, status)
+    return render.page(request, _signed_in(request, status), shown, status)
+
+
+def _signed_in(request: Request, status: int) -> Clerk | None:
+    """Who asked, where that is known: an address that leads nowhere passed no check, and a service in trouble is asked nothing more."""
+    service = get_service(request)
+    session: Session | None = getattr(request.state, "session", None)
+    if session is None and status < 500:
+        with suppress(FenbanError):
+            known = known_session(request, service)
+            session = known[0] if known else None
+    return clerk_of(service, session) if session is not None else None
 
 
 async def signed_out(request: Request, error: SignedOutError) -> Response:

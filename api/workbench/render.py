@@ -116,6 +116,10 @@ def _html(context: Page, shell: Shell | None) -> str:
 
 def _shell(request: Request, clerk: Clerk | None, notice: Notice | None) -> Shell:
     here = request.url.path
+    if here.startswith("/petitions/") and "list=petitions" not in request.query_params.get(
+        "from", "list=petitions"
+    ):
+        here = "/queue"  # it was opened from there
     notice = notice or NOTICES.get(request.query_params.get("done", ""))
     service = get_service(request)
     demo = service.settings.demo

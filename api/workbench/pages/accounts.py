@@ -62,7 +62,7 @@ def post_accounts(
     except (InputError, ConflictError) as problem:
         again = _list(service, clerk, name, role, unit, unit_typed or "", str(problem))
         return render.page(request, clerk, again, 409 if isinstance(problem, ConflictError) else 422)
-    return _link(request, clerk, made)
+    return _link(request, clerk, made, "")
 
 
 @router.get("/accounts/{account_id}")
@@ -91,7 +91,8 @@ def post_account(
 
 @router.post("/accounts/{account_id}/link")
 def post_link(request: Request, service: ServiceDep, clerk: AdminClerk, account_id: str) -> Response:
-    return _link(request, clerk, staff.new_link(service, clerk.viewer, account_id))
+    earlier = "以前发的链接已失效；原有密码在新密码设好之前仍可用。"
+    return _link(request, clerk, staff.new_link(service, clerk.viewer, account_id), earlier)
 
 
 @router.post("/accounts/{account_id}/sign-out")
@@ -168,13 +169,14 @@ def _again(
     return render.page(request, clerk, _one(service, clerk, account_id, str(problem), typed), status)
 
 
-def _link(request: Request, clerk: Clerk, made: staff.Secret) -> Response:
+def _link(request: Request, clerk: Clerk, made: staff.Secret, earlier: str) -> Response:
+    """`earlier` says what becomes of the links and the password there were."""
     # As whoever reads this page reached the service, so will the colleague.
     whole = f"{request.url.scheme}://{request.url.netloc}{made.value}"
     hours = int(LINK_LASTS.total_seconds() // 3600)
     advice = (
         f"请复制后当面或用内部通讯交给本人，{hours} 小时内有效，只能用一次，用来设置密码并登录。"
-        "以前发的链接已失效；原有密码在新密码设好之前仍可用。关掉这一页就再也看不到这个链接，丢了可以重发。"
+        f"{earlier}关掉这一页就再也看不到这个链接，丢了可以重发。"
     )
     return render.page(request, clerk, SecretPage("登录链接", made.name, made.account_id, whole, advice))
 

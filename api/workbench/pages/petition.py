@@ -86,13 +86,13 @@ def post_decision(
     except (ConflictError, InputError) as problem:
         view = view_petition(service, petition_id, clerk.viewer)
         if isinstance(problem, ConflictError) and choice is not None and _is_done(view, choice, clerk):
-            return _onward(petition_id, place, "decided")
+            return _onward(petition_id, place)
         said = Said(str(problem), isinstance(problem, ConflictError), typed)
         return _again(request, clerk, view, names, place, said)
     is_secret = whole["kind"] == Kind.ACCUSATION.value and clerk.viewer.accusations is not Accusations.ALL
     if is_secret and not _is_there(service, petition_id, clerk.viewer):
         return RedirectResponse("/queue?done=handed-on", 303)
-    return _onward(petition_id, place, "decided")
+    return _onward(petition_id, place)
 
 
 @router.post("/petitions/{petition_id}/undo")
@@ -223,11 +223,11 @@ def _is_there(service: Service, petition_id: str, viewer: Viewer) -> bool:
     return True
 
 
-def _onward(petition_id: str, place: Place, done: str) -> Response:
-    """To the next one of the queue, from where the one just decided is a key away; else back to it."""
+def _onward(petition_id: str, place: Place) -> Response:
+    """To the next one of the queue, which says that this one is decided and leads back to it; else back to it."""
     if place.following:
-        return RedirectResponse(address(place.following, place.queue, after=petition_id, done=done), 303)
-    return RedirectResponse(address(petition_id, place.queue, done=done), 303)
+        return RedirectResponse(address(place.following, place.queue, after=petition_id), 303)
+    return RedirectResponse(address(petition_id, place.queue, done="decided"), 303)
 
 
 def _again(

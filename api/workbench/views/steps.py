@@ -50,7 +50,7 @@ def steps_of(events: Sequence[_Event], heads: Mapping[str, RowMapping], names: N
     for event in events:
         what, lines = of[event["event"]](event)
         named = event["link"]["id"] if event.get("link") else ""
-        who = event["user"] or f"模型 {event.get('model_version', '')[:12]}"
+        who = event["user"] or f"模型 {event.get('model_version', '')}"
         steps.append(
             Step(
                 what,
@@ -101,7 +101,9 @@ def _replied(row: _Event | RowMapping, names: Names) -> tuple[str, ...]:
 def _linked(event: _Event) -> tuple[str, tuple[str, ...]]:
     link = event["link"]
     what = "确认关联" if link["confirmed"] else "否定关联"
-    return what, (f"{words.LINKS.get(link['kind'], link['kind'])}，相近程度 {words.percent(link['score'])}",)
+    return what, (
+        f"{words.LINKS.get(link['kind'], link['kind'])}，是同一事项的可能 {words.percent(link['score'])}",
+    )
 
 
 def matter_steps(view: MatterView, names: Names) -> tuple[Step, ...]:

@@ -474,3 +474,15 @@ def test_the_receipt_number_is_the_one_of_the_register(desk, service, petition):
     with service.store.read() as connection:
         row = connection.execute(petitions.select().where(petitions.c.id == petition)).one()
     assert words.receipt(row.seq, row.created_at) in desk("auditor").get(f"/petitions/{petition}").text
+
+
+def test_what_a_unit_sent_back_is_not_shown_as_the_decision_in_force(desk, http, petition):
+    head = desk("intake").get(f"/petitions/{petition}").text
+    assert "退回前的认定" not in head
+    decided = http.post(f"/v1/petitions/{petition}/decisions", {"category": "1501", "kind": "申诉求决", "unit": "transport"}).json()  # fmt: skip
+    assert decided["status"] == "已认定"
+    http.post(f"/v1/petitions/{petition}/returns", {"unit": "transport", "reason": "不属于本单位"})
+    page = desk("intake").get(f"/petitions/{petition}").text
+    assert "退回前的认定" in page
+    assert "重新认定" in page
+    assert ">已改<" not in page

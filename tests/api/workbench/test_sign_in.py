@@ -214,7 +214,9 @@ def test_an_unknown_page_is_a_page_and_an_unknown_endpoint_a_problem(desk):
     assert desk(None).get("/v1/nowhere").headers["content-type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize(("path", "status"), [("/admin", 403), ("/petitions/nothing", 404)])
+@pytest.mark.parametrize(
+    ("path", "status"), [("/admin", 403), ("/petitions/nothing", 404), ("/nowhere", 404)]
+)
 def test_the_page_of_a_problem_keeps_the_menu_of_who_is_signed_in(desk, path, status):
     answer = desk("unit").get(path)
     assert answer.status_code == status
