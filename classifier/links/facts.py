@@ -52,6 +52,8 @@ _STRIPPED = "".join(sorted(_NOT_NAMES))
 # The administrative district before a name, and a word that ends one: neither is part of the name.
 _DISTRICT = re.compile(r"^(?:[A-Z]\d*|.{1,3})[省市县区]")
 _DISTRICT_END = re.compile(r"[省市县区州]$")
+# 都 by itself mostly means "all" (三兄弟都成家了); it ends a name after these (翠竹名都).
+_ALL, _NOT_ALL_AFTER = "都", frozenset("名新花帝")
 _NEVER_IN_NAMES = frozenset("的了在是和与我们")
 _LONGEST = 8
 #: Two names of the same sound are so alike.
@@ -70,7 +72,7 @@ def facts_of(document: Document, idf: Mapping[str, float] | None = None) -> dict
     words = document.words
     for at, word in enumerate(words):
         endings = _BY_LAST.get(word[-1:])
-        if endings is None:
+        if endings is None or (word == _ALL and (not at or words[at - 1][-1] not in _NOT_ALL_AFTER)):
             continue
         # 政府, 市里, 医院: a common word that happens to end like a name.
         if (

@@ -20,6 +20,7 @@ def _facts(bundle: Bundle, text: str) -> dict[str, tuple[str, ...]]:
     ("text", "kind", "name"),
     [
         ("我住翠竹轩小区，电梯坏了", "小区", "翠竹轩"),
+        ("翠竹名都的电梯坏了", "小区", "翠竹名"),
         ("柳坪路的路面全是坑", "道路", "柳坪"),
         ("霞坡村修路不公开账目", "村居", "霞坡"),
         ("青禾小学门口没有红绿灯", "学校", "青禾"),
@@ -39,7 +40,16 @@ def test_what_is_named(bundle: Bundle, text: str, kind: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["请政府管一管", "我们小区没有电", "家里的院子", "这条路不好走", "每次都这样", "医院收费高"]
+    "text",
+    [
+        "请政府管一管",
+        "我们小区没有电",
+        "家里的院子",
+        "这条路不好走",
+        "每次都这样",
+        "医院收费高",
+        "三兄弟都成家了",
+    ],
 )
 def test_common_words_are_no_names(bundle: Bundle, text: str) -> None:
     assert _facts(bundle, text) == {}
