@@ -229,30 +229,33 @@ def _years(table: Table) -> Markup:
     return charts.columns(table.name, said, _labels(rows), series, side_by_side=True)
 
 
-def _drawn(table: Table, columns: Sequence[int]) -> list[tuple[str, list[float]]]:
-    """The bars of a table: its largest rows, what has no name, and the others as one, so that they sum up to the whole."""
+def _drawn(table: Table, columns: Sequence[int], series: Sequence[str] = ()) -> Markup:
+    """The bars of a table: its largest rows and what has no name, with the others as one figure: they sum up to the whole."""
 
-    def bar(label: str, of: Sequence[tuple[Cell, ...]]) -> tuple[str, list[float]]:
-        return label, [sum(float(row[at].value or 0) for row in of) for at in columns]
+    def values(row: tuple[Cell, ...]) -> list[float]:
+        return [float(row[at].value or 0) for at in columns]
 
     named = [row for row in table.rows if row[1].find is not None]
     unnamed = [row for row in table.rows if row[1].find is None]
     # One that is left over is drawn itself.
     most = _BARS if len(named) > _BARS + 1 else _BARS + 1
-    bars = [bar(str(row[0].value), [row]) for row in named[:most]]
-    if rest := named[most:]:
-        bars.append(bar(f"其余 {len(rest)} 个{_COUNTED_AS.get(table.name, '')}", rest))
-    return bars + [bar(str(row[0].value), [row]) for row in unnamed]
+    others = named[most:]
+    label = f"其余 {len(others)} 个{_COUNTED_AS.get(table.name, '')}"
+    return charts.bars(
+        table.name,
+        _in_words(table.title, table.rows, 1),
+        [(str(row[0].value), values(row)) for row in (*named[:most], *unnamed)],
+        series,
+        (label, sum(sum(values(row)) for row in others)) if others else None,
+    )
 
 
 def _units(table: Table) -> Markup:
-    rows = _drawn(table, (3, 4, 5))
-    series = [column.label for column in table.columns[3:]]
-    return charts.bars(table.name, _in_words(table.title, table.rows, 1), rows, series)
+    return _drawn(table, (3, 4, 5), [column.label for column in table.columns[3:]])
 
 
 def _bars(table: Table) -> Markup:
-    return charts.bars(table.name, _in_words(table.title, table.rows, 1), _drawn(table, (1,)))
+    return _drawn(table, (1,))
 
 
 def _single(table: Table) -> Markup:

@@ -180,15 +180,14 @@ def _bars(page: str, name: str) -> dict[str, str]:
     return dict(zip(words[::2], words[1::2], strict=True))
 
 
-@pytest.mark.parametrize(("districts", "last"), [(12, "镇12"), (13, "镇13"), (14, "其余 2 个属地")])
+@pytest.mark.parametrize(("districts", "last"), [(12, "镇12"), (13, "镇13"), (14, "其余 2 个属地：")])
 def test_bars_sum_up_to_the_whole(desk, stock, districts, last):
     stock(
         *({"district": f"镇{n}", "people": 1} for n in range(1, districts + 1) for _ in range(20 - n)),
         {"district": ""},
     )
     bars = _bars(desk().get("/overview").text, "districts")
-    assert list(bars)[-1] == "未写明"
-    assert list(bars)[-2] == last
+    assert {"未写明", last} <= set(bars)
     assert sum(map(int, bars.values())) == sum(20 - n for n in range(1, districts + 1)) + 1
 
 
