@@ -28,6 +28,7 @@ from classifier.errors import InputError
 from classifier.links.matters import Pair, components
 from classifier.redact import could_be_name
 from classifier.rising import Rise, rising, windows_before
+from classifier.tokenise import Tokeniser
 
 #: A suggested link counts from this score on: chains of weaker ones would string unlike petitions together.
 SURE = 0.8
@@ -160,7 +161,7 @@ def _shown(
         "category": category,
         "path": taxonomy.path(category) if category in taxonomy else "",
         "district": _commonest(_place(engine, row["district"]) for row in inside),
-        "terms": _public(terms, known_words),
+        "terms": _public(terms, known_words, engine.bundle.tokeniser),
         "count": rise.count,
         "petitioners": rise.petitioners,
         "expected": round(rise.expected, 3),
@@ -178,10 +179,12 @@ def _place(engine: Engine, given: str) -> str:
     return known.name if known else given
 
 
-def _public(terms: Iterable[Sequence[str]], known: Collection[str]) -> list[str]:
-    """The commonest shared terms, without any that may be somebody's name: an early notice names no person."""
+def _public(terms: Iterable[Sequence[str]], known: Collection[str], tokeniser: Tokeniser) -> list[str]:
+    """The commonest shared terms, without any that may be somebody's name (an early notice names no person) and without words of grammar
+    alone, which say nothing of what it is about."""
     counts = Counter(term for some in terms for term in some if term in known or not could_be_name(term))
-    return sorted(counts, key=lambda term: (-counts[term], term))[:_TERMS]
+    telling = (term for term in counts if not tokeniser.is_grammar(term))
+    return sorted(telling, key=lambda term: (-counts[term], term))[:_TERMS]
 
 
 def _commonest(values: Iterable[str]) -> str:
@@ -218,7 +221,7 @@ def in_words(answer: dict[str, Any]) -> str:
         )
         lines += [
             f"{rank}. 〔{BASIS_NAMES[Basis(item['basis'])]}〕{label}",
-            f"   本期 {item['count']} 件，不同信访人数 {item['petitioners']}；以往同期平均 {item['expected']:.1f} 件，"
+            f"   本期 {item['count']} 件，不同信访人数 {item['petitioners']}；此前每段平均 {item['expected']:.1f} 件，"
             f"碰巧这么多的概率 {item['probability']:.1g}",
             "   每周：" + "，".join(f"{week['week']:%m-%d} {week['count']}" for week in item["weeks"][-8:]),
             f"   单位：{item['unit_name']}",

@@ -28,8 +28,9 @@ class Names:
         return self.taxonomy[code].name if code in self.taxonomy else code
 
     def category_short(self, code: str) -> str:
-        """The last two names of its path."""
-        return " › ".join(self.category(code).split(" › ")[-2:])
+        """The last two names of its path; three where the last only says that it is something else (其他)."""
+        names = self.category(code).split(" › ")
+        return " › ".join(names[-3:] if names[-1].startswith("其他") else names[-2:])
 
     def unit(self, unit_id: str) -> str:
         unit = self.directory.units.get(unit_id)

@@ -37,6 +37,7 @@ from api.figures import (
 )
 from api.hot import hot
 from api.names import Names
+from api.overview_lists import LISTS
 from api.service import Service
 from api.store.audit import Action, record
 from api.store.columns import Columns, Mask, as_seen, columns_of
@@ -83,7 +84,7 @@ def presets(day: date) -> dict[str, tuple[str, Period]]:
     """The periods one chooses most, by their word in addresses."""
     return {
         "30d": ("近 30 天", Period(day - timedelta(days=29), day)),
-        "12m": ("近 12 个月", Period(_months_back(day, 11), day)),
+        "12m": ("近 12 个自然月（含本月）", Period(_months_back(day, 11), day)),
         "year": ("本年", Period(day.replace(month=1, day=1), day)),
     }
 
@@ -174,13 +175,13 @@ class _Counting:
         overdue = overdue_matters(columns, inside, self._handling_days, today())
         return (
             Figure("来件", Cell(int(inside.sum()), find), f"{int(columns.people[inside].sum()):,} 人次"),
-            Figure("初信初访", listed("firsts", int(inside.sum() - again.sum())), "同一信访人的同一事项第一次来"),
-            Figure("重复", listed("repeats", int(again.sum())), "有相同信访人、同一事项，经人认定"),
+            Figure("初信初访", listed("firsts", int(inside.sum() - again.sum())), "同一信访人的同一事项第一次来；关联未认定的先计入"),
+            Figure("重复", listed("repeats", int(again.sum())), "有相同信访人、同一事项，经人认定；关联未认定的先不计"),
             Figure("待认定", status(PENDING), "还没有人认定"),
             Figure("已退回", status(RETURNED), "承办单位退回，等重新认定"),
             Figure("涉及事项", listed("matters", matters_in(columns, inside)), "认定为同一事项的只算一项"),
             Figure(
-                "事项已过期限",
+                LISTS["overdue"],
                 listed("overdue", len(overdue)),
                 f"两件以上的事项，自第一件起满 {self._handling_days} 天，还有没答复的",
             ),
@@ -251,7 +252,7 @@ class _Counting:
                 Column("重复占比", "percent"),
             ),
             (*rows, (Cell("合计"), *_shares(int(first.sum()), int(again.sum()), self._period.find()))),
-            "重复：至少一名信访人相同，且经人认定为同一事项；匿名的不算重复。",
+            "重复：至少一名信访人相同，且经人认定为同一事项；匿名的不算重复。关联未认定的先计入初信初访。",
         )
 
     def _years(self) -> Table:
@@ -374,7 +375,7 @@ class _Counting:
             "建议分类的把握",
             (Column("把握", "text"), Column("件数"), *_rate_columns("与认定一致")),
             rows,
-            "每柱十个百分点。一致：认定的分类与收件时的建议到二级相同。区间为 95%（Wilson）；件数少的区间宽，不足为凭。",
+            "每柱十个百分点。一致：认定的分类与收件时的建议到二级相同。",
         )
 
     def _corrections(self) -> Table:
@@ -399,7 +400,7 @@ class _Counting:
             "各类建议的改判率",
             (Column("建议的一级分类", "text"), *_rate_columns("改判")),
             rows,
-            "改判：认定的分类与收件时的建议不同（比到二级）。区间为 95%（Wilson）。",
+            "改判：认定的分类与收件时的建议不同（比到二级）。横线：真实改判率多半在此范围内，件数少的范围宽。",
         )
 
 
@@ -408,8 +409,8 @@ def _rate_columns(label: str) -> tuple[Column, ...]:
         Column("已认定"),
         Column(label),
         Column(f"{label}率", "percent"),
-        Column("区间下限", "percent"),
-        Column("区间上限", "percent"),
+        Column("多半不低于", "percent"),
+        Column("多半不高于", "percent"),
     )
 
 

@@ -1,5 +1,5 @@
 """What the overview counts and no filter of the list of petitions finds: firsts, repeats, corrections, matters, overdue matters. A page of
-them at a time, latest first."""
+them at a time, latest first; overdue ones longest overdue first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 
 import numpy as np
 
-from api.figures import Period, changed, firsts, one_a_matter, overdue_matters, today, within
+from api.figures import Period, changed, firsts, number_of, one_a_matter, overdue_matters, today, within
 from api.service import Service
 from api.store.columns import Columns, Ints, as_seen, columns_of, heads
 from api.store.firewall import Viewer
@@ -21,13 +21,16 @@ LISTS = {
     "repeats": "重复信访",
     "changed": "改判了建议分类的件",
     "matters": "涉及事项",
-    "overdue": "已过办理期限的事项",
+    "overdue": "逾期事项",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A petition, or a matter shown by its first petition; `petitions` is how many are on the matter, `matter_id` "" for a single one."""
+    """A petition, or a matter shown by its first petition; `petitions` is how many are on the matter, `matter_id` "" for a single one.
+
+    `days_left` is negative by how many days the matter's time limit is over, None in other lists than that of overdue ones.
+    """
 
     id: str
     matter_id: str
@@ -38,6 +41,7 @@ class Entry:
     unit: str
     status: str
     petitions: int
+    days_left: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ def listing(
         found = heads(connection, columns.seq[chosen].tolist())
     sizes = np.bincount(columns.matter[columns.matter >= 0], minlength=len(columns.matters))
     as_matters = what in {"matters", "overdue"}
+    last_begun = number_of(today()) - service.settings.handling_days
     entries = []
     for at in chosen.tolist():
         head, number = found[int(columns.seq[at])], int(columns.matter[at])
@@ -82,6 +87,7 @@ def listing(
                 columns.books["unit"][int(columns.texts["unit"][at])],
                 columns.books["status"][int(columns.texts["status"][at])],
                 many,
+                int(columns.day[at]) - last_begun if what == "overdue" else None,
             )
         )
     return Listing(LISTS[what], len(rows), page, pages, tuple(entries))
@@ -103,5 +109,6 @@ def _rows(columns: Columns, what: str, period: Period, category: str, handling_d
         if what == "overdue":
             inside &= np.isin(columns.matter, overdue_matters(columns, inside, handling_days, today()))
         rows = one_a_matter(columns, np.flatnonzero(inside))
-    order: Ints = rows[np.lexsort((-columns.seq[rows], -columns.at[rows]))]
+    sign = 1 if what == "overdue" else -1
+    order: Ints = rows[np.lexsort((sign * columns.seq[rows], sign * columns.at[rows]))]
     return order

@@ -20,6 +20,7 @@ from api.store.asked_links import undecided_counts
 from api.store.firewall import Viewer
 from api.store.petitions import DECIDED, RETURNED, now
 from api.store.queue import COUNTED, Lens, Rank, Standing, Wait
+from classifier.doubt import Doubt
 
 #: Rows of a page: a multiple of five, so that each page begins with one of the random share.
 PAGE = 10 * ONE_IN
@@ -34,10 +35,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One petition of the queue: its row, its suggested links, why it is asked, its days left (None without a due date)."""
+    """One petition of the queue: its row, its suggested links, whether its suggested category is in doubt, why else it is asked, its days
+    left (None without a due date)."""
 
     row: RowMapping
     links: int
+    is_doubtful: bool
     reasons: tuple[str, ...]
     days_left: int | None
 
@@ -95,6 +98,7 @@ def queue(service: Service, asked: Asked, viewer: Viewer) -> Queue:
         Item(
             row,
             links.get(row["id"], 0),
+            row["status"] != RETURNED and _is_doubtful(row),
             _reasons(row),
             days_left(row["waits_since"], days, moment) if row["waits_since"] else None,
         )
@@ -234,10 +238,15 @@ def _behind_it(connection: Connection, lens: Lens, here: Standing) -> int | None
 
 
 def _reasons(row: RowMapping) -> tuple[str, ...]:
-    """Why it is asked about; nothing where it merely has not been decided on, be it drawn or not."""
+    """Why it is asked about, but for a doubtful category; nothing where it merely has not been decided on, be it drawn or not."""
     if row["status"] == RETURNED:
-        return ("承办单位退回，等待重新认定",)
-    return tuple(why(row["doubts"])) if row["doubts"] or row["status"] == DECIDED else ()
+        return ("等待重新认定",)
+    others = ",".join(code for code in row["doubts"].split(",") if code != Doubt.UNCERTAIN)
+    return tuple(why(others, row["abstained"])) if others or row["status"] == DECIDED else ()
+
+
+def _is_doubtful(row: RowMapping) -> bool:
+    return bool(row["abstained"]) or Doubt.UNCERTAIN in row["doubts"].split(",")
 
 
 def _read_place(text: str) -> _Place:

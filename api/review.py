@@ -30,8 +30,10 @@ ONE_IN = 5
 
 #: Also of the random share: who knows which petitions are the test decides them with other care.
 _OPEN = "还有项目没有认定"
+_UNSURE = "模型没有把握"
 _WHY = {
-    Doubt.UNCERTAIN: "分类没有把握，几个候选相近",
+    # Or that the model is not sure at all: both are one code, told apart by whether it abstained.
+    Doubt.UNCERTAIN: "前两个候选相近",
     Doubt.COPY_DECIDED_OTHERWISE: "相同内容的另一件，人工认定的一级分类与这件的建议不同",
     Doubt.UNIT_VIEWS_DIFFER: "以往同类件多由别的单位承办，与规则或分类给出的单位不同",
     Doubt.RARE: "这个分类学过的例子很少",
@@ -84,7 +86,8 @@ def review_queue(service: Service, limit: int, viewer: Viewer) -> list[dict[str,
     with service.store.read() as connection:
         by_chance = drawn(connection, limit, viewer)
         useful = most_useful(connection, limit, viewer)
-    return [{**row, "reasons": why(row["doubts"])} for row in islice(woven(by_chance, useful), limit)]
+    both = islice(woven(by_chance, useful), limit)
+    return [{**row, "reasons": why(row["doubts"], row["abstained"])} for row in both]
 
 
 def woven(by_chance: Iterable[T], useful: Iterable[T]) -> Iterator[T]:
@@ -99,9 +102,10 @@ def woven(by_chance: Iterable[T], useful: Iterable[T]) -> Iterator[T]:
         yield item
 
 
-def why(doubts: str) -> list[str]:
+def why(doubts: str, abstained: bool) -> list[str]:
     """Why a petition is asked about, in words; `doubts` are codes with commas between."""
-    return [_WHY[Doubt(code)] for code in doubts.split(",") if code] or [_OPEN]
+    found = [Doubt(code) for code in doubts.split(",") if code]
+    return [_UNSURE if abstained and doubt is Doubt.UNCERTAIN else _WHY[doubt] for doubt in found] or [_OPEN]
 
 
 def live_accuracy(

@@ -15,6 +15,9 @@ SEGMENTER = "rjieba"
 # A word added to the dictionary gets this frequency: enough to win over its parts, as the dictionary's own
 # four-character words have (cut alone, all 9,116 terms of the shipped lexicon come out whole).
 _TERM_FREQUENCY = 2_000
+# The dictionary's parts of speech that name no thing, deed or quality: adverb, time, direction, number, measure, pronoun, preposition,
+# conjunction, particle, interjection, affix.
+_GRAMMAR = frozenset("dtfmqrpcuyeohk")
 
 
 def segmenter_version() -> str:
@@ -33,6 +36,12 @@ class Tokeniser:
     def cut(self, text: str) -> list[str]:
         """The words of `text`, in order; joined they are `text` again."""
         return self._jieba.cut(text)
+
+    def is_grammar(self, word: str) -> bool:
+        """Whether a word only serves others (一直, 往回). One that is not in the dictionary counts by its characters: 我刚 is one."""
+        parts = [word] if self._jieba.has_word(word) else list(word)
+        tags = [tag for part in parts for _, tag in self._jieba.tag(part, False)]
+        return all(tag[0] in _GRAMMAR and tag != "eng" for tag in tags)
 
     def cut_many(self, texts: Sequence[str]) -> list[list[str]]:
         return [self._jieba.cut(text) for text in texts]

@@ -18,7 +18,7 @@ from classifier.petition import Triage
 _QUEUED = (
     petitions.c.id, petitions.c.title, petitions.c.channel, petitions.c.district, petitions.c.received_at,
     petitions.c.created_at, reviews.c.usefulness, reviews.c.doubts, reviews.c.confidence,
-    reviews.c.unseen, reviews.c.category, reviews.c.kind, reviews.c.unit, reviews.c.model_version,
+    reviews.c.unseen, reviews.c.category, reviews.c.kind, reviews.c.unit, reviews.c.model_version, reviews.c.abstained,
 )  # fmt: skip
 
 

@@ -95,9 +95,16 @@ def columns(
 
 
 def bars(
-    name: str, summary: str, rows: Sequence[tuple[str, Sequence[float]]], series: Sequence[str] = ()
+    name: str,
+    summary: str,
+    rows: Sequence[tuple[str, Sequence[float]]],
+    series: Sequence[str] = (),
+    rest: tuple[str, float] | None = None,
 ) -> Markup:
-    """Horizontal bars, one a row, stacked of `series` parts with a key above; each row's sum is written at its end."""
+    """Horizontal bars, one a row, stacked of `series` parts with a key above; each row's sum is written at its end.
+
+    `rest` is what many others sum up to: a figure below them and no bar, beside which all would look small.
+    """
     many = max(len(series), 1)
     left = min(max((len(label) for label, _ in rows), default=0), 9) * _CHARACTER + 8
     top, row = (26 if series else 4), 24
@@ -113,7 +120,11 @@ def bars(
                 parts.append(_rect(x, y + 4, max(wide, 1), 16, f"{name}-{number}"))
             x += wide
         parts.append(_text(x + 5, y + 16, f"{sum(values):,.0f}", "start", "strong num"))
-    return _svg(name, summary, top + row * len(rows) + 4, parts, many)
+    if rest is not None:
+        y = top + row * len(rows) + 16
+        parts.append(_text(4, y, f"{rest[0]}：", "start", "strong"))
+        parts.append(_text(4 + (len(rest[0]) + 1) * _CHARACTER, y, f"{rest[1]:,.0f}", "start", "strong num"))
+    return _svg(name, summary, top + row * (len(rows) + (rest is not None)) + 4, parts, many)
 
 
 def intervals(name: str, summary: str, rows: Sequence[Interval]) -> Markup:

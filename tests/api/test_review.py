@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select, update
 
-from api.review import is_drawn, live_accuracy, review_queue
+from api.review import is_drawn, live_accuracy, review_queue, why
 from api.store.petitions import now
 from api.store.tables import decisions, petitions, reviews, suggestions
 from classifier.intervals import wilson
@@ -20,6 +20,11 @@ _ROW = {
     "open": True, "doubts": "", "confidence": 0.5, "unseen": 0.0, "model_version": "m", "category": "0402", "kind": "咨询",
     "unit": "ecology",
 }  # fmt: skip
+
+
+def test_candidates_are_near_or_the_model_is_not_sure_at_all():
+    assert why("uncertain", abstained=False) == ["前两个候选相近"]
+    assert why("words,uncertain", abstained=True) == ["有较多没有学过的词语", "模型没有把握"]
 
 
 @pytest.fixture

@@ -214,3 +214,14 @@ def test_words_of_the_dictionary_are_kept_whole() -> None:
     sentence = "反映飞线充电无人管"
     assert "飞线充电" not in Tokeniser().cut(sentence)
     assert "飞线充电" in Tokeniser(["飞线充电", "飞线充电"]).cut(sentence)
+
+
+@pytest.mark.parametrize(
+    ("word", "is_grammar"),
+    [
+        *((word, True) for word in ("往回", "我刚", "一直", "于是", "今年", "多次", "这样", "第四次")),
+        *((word, False) for word in ("地漏", "坡度", "退款", "跃尚", "谷满仓", "上海", "锦绣家园", "飞线充电", "ABC", "300路")),
+    ],
+)  # fmt: skip
+def test_words_that_only_serve_others(word: str, is_grammar: bool) -> None:
+    assert Tokeniser(["飞线充电"]).is_grammar(word) == is_grammar

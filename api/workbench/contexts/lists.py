@@ -87,12 +87,12 @@ class QueueRow:
     title: str
     #: The beginning of the redacted text.
     excerpt: str
-    #: The last two names of the category's path.
+    #: The last names of the category's path.
     category: str
     #: How sure the model is of it, 0 to 1, None where the category is not its own.
     confidence: float | None
-    #: Whether the model said that it is not sure.
-    abstained: bool
+    #: In which way the category is doubtful: 没有把握 (the model said so), 候选相近, "".
+    doubt: str
     #: 诉求类型.
     kind: str
     #: The unit suggested or, once sent back, the one that did.
@@ -161,9 +161,11 @@ class PreviewRow:
     href: str
     #: The receipt number.
     receipt: str
+    #: When it came in.
+    arrived: datetime
     #: The redacted title, "" for none.
     title: str
-    #: The category in full.
+    #: The last names of the category's path.
     category: str
     #: How sure the model is of the category, 0 to 1.
     confidence: float
@@ -205,7 +207,9 @@ class AcceptedRow:
     receipt: str
     #: The redacted title.
     title: str
-    #: What it was assigned, or why it was left out.
+    #: The last names of the category it was assigned, "" where it was left out.
+    category: str
+    #: What else it was assigned, or why it was left out.
     note: str
 
 
@@ -247,7 +251,7 @@ class FoundRow:
     excerpt: str
     #: 待认定, 已认定 or 已退回.
     status: str
-    #: The last two names of the category's path.
+    #: The last names of the category's path.
     category: str
     #: 诉求类型.
     kind: str
@@ -281,8 +285,6 @@ class SearchPage(Page):
     next: str
     #: Words were looked for down to petitions registered then, None for in all.
     read_to: datetime | None
-    #: How many are read for words at a time.
-    read: int
     #: The Excel file of this list.
     download: str
     #: The most rows it has.

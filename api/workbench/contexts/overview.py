@@ -8,6 +8,7 @@ from typing import ClassVar
 from markupsafe import Markup
 
 from api.workbench.contexts.base import Page
+from api.workbench.contexts.lists import Due
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,8 @@ class RisingItem:
     petitioners: str
     #: How many its own past lets expect.
     expected: str
+    #: So many weeks the chart shows.
+    weeks: int
     #: Weeks as small columns.
     chart: Markup
     #: The unit most of them are with, "" for none.
@@ -162,7 +165,7 @@ class ListedRow:
     title: str
     #: Its page.
     href: str
-    #: The day it came in.
+    #: The day it, or the first on the matter, came in.
     day: str
     #: Its category, as it holds now.
     category: str
@@ -172,6 +175,8 @@ class ListedRow:
     unit: str
     #: How far it is.
     status: str
+    #: An overdue matter's time limit.
+    due: Due | None
     #: How many petitions are on it.
     petitions: str
 
@@ -190,6 +195,8 @@ class OverviewListPage(Page):
     total: str
     #: Whether a row is a matter.
     as_matters: bool
+    #: Whether each says by how much its time limit is over.
+    with_due: bool
     #: Whether each shows what was suggested.
     with_suggested: bool
     #: The rows of this page.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Annotated
 from urllib.parse import quote
 
@@ -40,6 +40,8 @@ _PATIENCE = 120
 @router.get("/queue")
 def get_queue(request: Request, service: ServiceDep, clerk: OfficerClerk) -> Response:
     asked, problem = Asked.of(request.query_params)
+    # Words are looked for by the search alone.
+    asked = replace(asked, q="")
     found = queue(service, asked, clerk.viewer)
     asked, names = found.asked, Names.of(service.live.engine())
     way_back = quote(asked.query(), safe="")
@@ -66,7 +68,7 @@ def get_preview(
     clerk: OfficerClerk,
     floor: Annotated[float, Query()] = bulk.USUAL,
 ) -> Response:
-    asked, _ = Asked.of(request.query_params)
+    asked = replace(Asked.of(request.query_params)[0], q="")
     found = bulk.preview(service, asked, floor, clerk.viewer)
     names = Names.of(service.live.engine())
     way_back = quote(asked.query(), safe="")
@@ -75,6 +77,7 @@ def get_preview(
             value=f"{row['id']}.{row['suggestion_id']}",
             href=f"/petitions/{row['id']}?from={way_back}",
             receipt=receipt(row["seq"], row["created_at"]),
+            arrived=row["received_at"] or row["created_at"],
             title=row["title"],
             category=names.category_short(row["category"]),
             confidence=row["category_p"],
@@ -116,7 +119,8 @@ def get_accepted(
             f"/petitions/{row['id']}",
             receipt(row["seq"], row["created_at"]),
             row["title"],
-            f"{names.category_short(row['category'])}，{row['kind']}，{names.unit(row['unit'])}",
+            names.category_short(row["category"]),
+            f"{row['kind']}，{names.unit(row['unit'])}",
         )
         for row in found.accepted
     )
@@ -125,6 +129,7 @@ def get_accepted(
             f"/petitions/{one.row['id']}" if one.row else "",
             receipt(one.row["seq"], one.row["created_at"]) if one.row else "",
             one.row["title"] if one.row else "",
+            "",
             one.why,
         )
         for one in found.left
@@ -155,7 +160,7 @@ def _row(item: Item, names: Names, way_back: str) -> QueueRow:
         excerpt=row["excerpt"],
         category=names.category_short(row["category"]),
         confidence=row["category_p"] if is_own else None,
-        abstained=is_own and row["abstained"],
+        doubt=("没有把握" if row["abstained"] else "候选相近") if is_own and item.is_doubtful else "",
         kind=row["kind"],
         unit=names.unit(row["unit"]),
         returned=row["status"] == RETURNED,
@@ -182,5 +187,5 @@ def _figures(figures: Figures) -> tuple[Figure, ...]:
 
 def _kept(asked: Asked) -> tuple[tuple[str, str], ...]:
     """What bulk accepting is narrowed to: not the order, nor the place in it."""
-    names = [field.name for field in fields(asked) if field.name not in {"sort", "list", "after", "at", "q"}]
+    names = [field.name for field in fields(asked) if field.name not in {"sort", "list", "after", "at"}]
     return tuple((name, value) for name in names if (value := getattr(asked, name)))

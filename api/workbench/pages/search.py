@@ -13,7 +13,7 @@ from api import search as use_case
 from api.access import AnyClerk, Clerk, ServiceDep
 from api.listing import Asked
 from api.names import Names
-from api.search import EXPORTED, READ, Found, Item
+from api.search import EXPORTED, Found, Item
 from api.spreadsheet import TYPE, list_workbook
 from api.store.petitions import now
 from api.workbench import render
@@ -84,7 +84,6 @@ def _page(
         first=f"/petitions?{asked.query(after='', at='')}" if asked.after else "",
         next=f"/petitions?{found.next}" if found.next else "",
         read_to=found.read_to,
-        read=READ,
         download=f"/petitions.xlsx?{replace(asked, after='', at='').query()}",
         download_most=EXPORTED,
         of_unit=unit is not None,

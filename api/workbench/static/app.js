@@ -7,6 +7,7 @@
 //                          fields, a moment after typing stops, when it names a form by data-live-form
 //   data-once              a form that sends once and asks the service before it leaves, so that a lost connection loses nothing
 //   data-confirm           a question to answer before a form is sent
+//   data-tick="take"       a button, hidden without script, that ticks all boxes of this name in its form; data-untick takes the ticks off
 (() => {
   "use strict";
   const csrf = document.body.dataset.csrf || "";
@@ -71,6 +72,11 @@
     form.dataset.sure = "1";
     form.requestSubmit(button);
   });
+  for (const button of all("[data-tick], [data-untick]")) {
+    const { tick, untick } = button.dataset;
+    button.hidden = false;
+    button.addEventListener("click", () => all(`input[name="${tick || untick}"]`, button.form).forEach((box) => { box.checked = Boolean(tick); }));
+  }
   window.addEventListener("pageshow", () => all("form[data-once]").forEach((form) => { delete form.dataset.sent; delete form.dataset.sure; }));
   let dirty = false;
   document.addEventListener("input", (event) => { if (event.target.closest && event.target.closest("form[data-keep]")) dirty = true; });

@@ -27,9 +27,12 @@ from api.workbench.contexts.overview import (
     RisingItem,
     TableView,
 )
+from api.workbench.lists import due_in_words
 
 #: So many series and bars are drawn; the others are one, or in the table only.
 _SERIES, _BARS = 6, 12
+#: What several rows of a table are, where one bar stands for them.
+_COUNTED_AS = {"units": "单位", "districts": "属地"}
 #: So many topics that rise stand on the overview itself.
 FEW = 5
 
@@ -117,6 +120,7 @@ def _rising_item(number: int, item: Mapping[str, Any]) -> RisingItem:
         words.count(item["count"]),
         words.count(item["petitioners"]),
         f"{item['expected']:.1f}",
+        len(weeks),
         charts.spark(f"weeks-{number}", said, [week["count"] for week in weeks]),
         item["unit_name"],
         f"/matters/{item['matter_id']}" if item["matter_id"] else "",
@@ -140,16 +144,22 @@ def list_page(service: Service, found: Listing, what: str, period: Period, categ
             names.category(one.suggested) if what == "changed" else "",
             names.unit(one.unit),
             one.status,
+            due_in_words(one.days_left) if one.days_left is not None else None,
             words.count(one.petitions),
         )
         for one in found.entries
     )
     title = f"{found.title}：{names.category(category)}" if category else found.title
+    days, as_matters = (
+        f"{period.since.isoformat()} 至 {period.until.isoformat()}",
+        what in {"matters", "overdue"},
+    )
     return OverviewListPage(
         title=title,
-        span=f"{period.since.isoformat()} 至 {period.until.isoformat()}",
+        span=f"{days} 有来件的事项" if as_matters else days,
         total=words.count(found.total),
-        as_matters=what in {"matters", "overdue"},
+        as_matters=as_matters,
+        with_due=what == "overdue",
         with_suggested=what == "changed",
         rows=rows,
         where=f"第 {found.page} / {found.pages} 页",
@@ -219,17 +229,33 @@ def _years(table: Table) -> Markup:
     return charts.columns(table.name, said, _labels(rows), series, side_by_side=True)
 
 
+def _drawn(table: Table, columns: Sequence[int], series: Sequence[str] = ()) -> Markup:
+    """The bars of a table: its largest rows and what has no name, with the others as one figure: they sum up to the whole."""
+
+    def values(row: tuple[Cell, ...]) -> list[float]:
+        return [float(row[at].value or 0) for at in columns]
+
+    named = [row for row in table.rows if row[1].find is not None]
+    unnamed = [row for row in table.rows if row[1].find is None]
+    # One that is left over is drawn itself.
+    most = _BARS if len(named) > _BARS + 1 else _BARS + 1
+    others = named[most:]
+    label = f"其余 {len(others)} 个{_COUNTED_AS.get(table.name, '')}"
+    return charts.bars(
+        table.name,
+        _in_words(table.title, table.rows, 1),
+        [(str(row[0].value), values(row)) for row in (*named[:most], *unnamed)],
+        series,
+        (label, sum(sum(values(row)) for row in others)) if others else None,
+    )
+
+
 def _units(table: Table) -> Markup:
-    rows = [
-        (str(row[0].value), [float(row[at].value or 0) for at in (3, 4, 5)]) for row in table.rows[:_BARS]
-    ]
-    series = [column.label for column in table.columns[3:]]
-    return charts.bars(table.name, _in_words(table.title, table.rows, 1), rows, series)
+    return _drawn(table, (3, 4, 5), [column.label for column in table.columns[3:]])
 
 
 def _bars(table: Table) -> Markup:
-    rows = [(str(row[0].value), [float(row[1].value or 0)]) for row in table.rows[:_BARS]]
-    return charts.bars(table.name, _in_words(table.title, table.rows, 1), rows)
+    return _drawn(table, (1,))
 
 
 def _single(table: Table) -> Markup:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import insert, select
@@ -31,6 +32,16 @@ def _decided(service) -> list[tuple[str, str, str, str, str]]:
     columns = (decisions.c[name] for name in ("petition_id", "category", "kind", "unit", "reason"))
     with service.store.read() as connection:
         return [tuple(row) for row in connection.execute(select(*columns).order_by(decisions.c.id))]
+
+
+def test_a_preview_says_when_each_came_in_and_ticks_by_script(desk, stock):
+    stock({"since": datetime(2026, 3, 4, 13, 10, tzinfo=UTC)})
+    page = desk("intake").get("/queue/preview").text
+    assert "2026-03-04 21:10" in page
+    assert re.findall(r'data-(?:un)?tick="take" hidden', page) == [
+        'data-tick="take" hidden',
+        'data-untick="take" hidden',
+    ]
 
 
 def test_what_is_never_accepted_in_bulk(service, administrator, stock, link):

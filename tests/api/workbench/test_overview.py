@@ -152,6 +152,45 @@ def test_every_chart_is_drawn_and_says_what_it_shows(desk, office):
     assert used
 
 
+def test_overdue_matters_are_listed_the_longest_overdue_first(desk, http):
+    ids = [_submit(http, today() - timedelta(days=ago)) for ago in (70, 10, 90, 5)]
+    for one in ids:
+        _decide(http, one, category="0401", kind="申诉求决", unit="urban_management")
+    for one, other in ((ids[1], ids[0]), (ids[3], ids[2])):
+        _decide(http, one, links=[{"id": other, "confirmed": True}])
+    someone = desk()
+    page = someone.get("/overview").text
+    assert ">逾期事项<" in page
+    # Of the last month: both have a petition in it, the first ones came before.
+    listed = someone.get(f"/overview/list/overdue?since={today() - timedelta(days=20)}&until={today()}").text
+    assert "<h1>逾期事项</h1>" in listed
+    assert "有来件的事项，共 2 项" in listed
+    assert "第一件收到" in listed
+    assert re.findall(r"逾期 \d+ 天", listed) == ["逾期 30 天", "逾期 10 天"]
+    assert "已认定" not in listed
+    assert "第 1 / 1 页" not in listed
+
+
+def _bars(page: str, name: str) -> dict[str, str]:
+    """What a chart of bars writes: labels and their figures."""
+    chart = re.search(
+        rf'<svg class="chart fit"[^>]*aria-labelledby="{name}-says">.*?</svg>', page, re.S
+    ).group()
+    words = re.findall(r'class="strong[^"]*">([^<]*)<', chart)
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+@pytest.mark.parametrize(("districts", "last"), [(12, "镇12"), (13, "镇13"), (14, "其余 2 个属地：")])
+def test_bars_sum_up_to_the_whole(desk, stock, districts, last):
+    stock(
+        *({"district": f"镇{n}", "people": 1} for n in range(1, districts + 1) for _ in range(20 - n)),
+        {"district": ""},
+    )
+    bars = _bars(desk().get("/overview").text, "districts")
+    assert {"未写明", last} <= set(bars)
+    assert sum(map(int, bars.values())) == sum(20 - n for n in range(1, districts + 1)) + 1
+
+
 def test_an_empty_office_has_an_overview(desk):
     page = desk().get("/overview")
     assert page.status_code == 200

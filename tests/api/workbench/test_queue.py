@@ -240,7 +240,7 @@ def test_the_page_shows_what_one_decides_by(desk, stock, link, service):
         "生态环境局",
         "62%",
         "1 件",
-        "分类没有把握",
+        "候选相近",
         "有较多没有学过的词语",
     ):
         assert words in page.text, words
@@ -249,6 +249,41 @@ def test_the_page_shows_what_one_decides_by(desk, stock, link, service):
     address = parse_qs(unquote(rows[0][1]))
     assert address["kind"] == ["申诉求决"]
     assert "data-rows" in page.text
+
+
+@pytest.mark.parametrize(
+    ("row", "badge"),
+    [
+        ({"abstained": True, "doubts": "uncertain"}, "没有把握"),
+        ({"abstained": True}, "没有把握"),
+        ({"doubts": "uncertain"}, "候选相近"),
+        ({"doubts": "words"}, ""),
+    ],
+)
+def test_a_doubtful_category_has_one_badge_and_no_sentence_beside_it(desk, stock, row, badge):
+    stock({"category_p": 0.86} | row)
+    page = desk("intake").get("/queue").text
+    (shown,) = re.findall(r"<tr>.*?</tr>", page, re.S)[1:]
+    assert re.findall(r'badge warn">([^<]+)', shown) == ([badge] if badge else [])
+    assert ("没有把握" in shown) == (badge == "没有把握")
+    assert ("相近" in shown) == (badge == "候选相近")
+
+
+def test_a_returned_row_shows_what_was_decided_and_who_returned_it(desk, stock, service, administrator):
+    (id_,) = stock({"doubts": "uncertain"})
+    decide(service, id_, _CHOICE, administrator)
+    send_back(service, id_, "urban_management", "不归我们管", administrator)
+    page = desk("intake").get("/queue").text
+    assert "原认定" in page
+    assert "退回单位：城管局" in page
+    assert "候选相近" not in page
+
+
+def test_words_narrow_no_queue(desk, stock):
+    stock({})
+    page = desk("intake").get("/queue?q=没有这个词").text
+    assert page.count("data-row ") == 1
+    assert "清除条件" not in page
 
 
 def test_who_was_drawn_cannot_be_told_from_the_page(desk, stock):

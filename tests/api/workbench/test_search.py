@@ -15,6 +15,7 @@ from sqlalchemy import insert, select
 from api import search as use_case
 from api.decisions import Choice, LinkVerdict, decide
 from api.listing import Asked
+from api.names import Names
 from api.queue import neighbours
 from api.search import PAGE, export, search
 from api.store.audit import Action, entries
@@ -72,6 +73,17 @@ def test_conditions(stock, found, service, administrator):
         "q=烧烤店&kind=咨询": ids[1:2],
     }.items():
         assert found(query) == expected, query
+
+
+def test_something_else_says_of_what(desk, stock, service):
+    names = Names.of(service.live.engine())
+    other = next(one.code for one in names.taxonomy.level(3) if one.name == "其他")
+    assert names.category_short(other) == names.category(other)
+    assert names.category_short("040206").count("›") == 1
+    stock({"category": other})
+    page = desk("admin").get("/petitions").text
+    assert names.category(other) in re.sub(r"\s+", " ", re.sub("<[^>]*>", "", page))
+    assert "共 1 件" in page
 
 
 def test_a_receipt_number_opens_its_petition(service, desk, stock):
