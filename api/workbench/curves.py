@@ -123,7 +123,7 @@ def weeks_chart(name: str, weeks: Sequence[Week], is_share: bool) -> Markup:
         at = y - 7
         if is_share and _in_a_valley(weeks, i):
             # Below its point, and not on the axis.
-            at = y + 16 if y + 18 < base else base + 13
+            at = y + 16 if y + 18 < base else max(y + 16, base + 13)
         parts.append(_text(x, at, told, kind="strong" if i == len(weeks) - 1 else ""))
     if is_share:
         parts.insert(1, _line(0, places))
