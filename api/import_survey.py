@@ -6,7 +6,7 @@ import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, time
 from io import BytesIO
 from typing import Any
 
@@ -85,8 +85,7 @@ def survey(content: Content, mapping: Mapping[str, str], tokeniser: Tokeniser) -
             if isinstance(done, Reject):
                 rejected += 1
                 if len(rejects) < SHOWN_REJECTS:
-                    # A reason quotes the cell, which may be anything while columns are not yet in their places.
-                    rejects.append((done.line, _QUOTED.sub("“…”", done.reason)))
+                    rejects.append((done.line, _reason(done.reason, fields)))
             elif len(rows) < SHOWN:
                 rows.append((done[0].line, _shown(*done, tokeniser)))
     except ColumnError:
@@ -98,6 +97,13 @@ def survey(content: Content, mapping: Mapping[str, str], tokeniser: Tokeniser) -
     return Survey(
         found.headings, fields, total, min(total, CHECKED), rejected, tuple(rows), tuple(rejects), problem
     )
+
+
+def _reason(text: str, fields: Mapping[str, str]) -> str:
+    """Why a row will not do. The cell it quotes may be anything while columns are not yet in their places: the column is named instead."""
+    plain = _QUOTED.sub("", text)
+    heading = fields.get("received_at", "")
+    return f"“{heading}”一列的{plain}" if heading and plain.startswith("日期") and plain != text else plain
 
 
 def _check_size(content: Content) -> None:
@@ -143,4 +149,8 @@ def _short(text: str, name: str) -> str:
 
 
 def _moment(moment: datetime | None) -> str:
-    return f"{moment.astimezone(CHINA):%Y-%m-%d %H:%M}" if moment else ""
+    """With the time of day where one was given."""
+    if moment is None:
+        return ""
+    local = moment.astimezone(CHINA)
+    return f"{local:%Y-%m-%d}" if local.time() == time() else f"{local:%Y-%m-%d %H:%M}"

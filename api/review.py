@@ -6,7 +6,7 @@ wrote them. Decisions on these alone say how good suggestions are; those on peti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import count, islice
 from typing import Any, TypeVar
@@ -145,13 +145,14 @@ def live_accuracy(
         "share": service.settings.review_share,
         "sampled": total,
         "measures": measures,
-        "warning": _warning(total, max(total - tally.decided for tally in tallies.values())),
+        "warning": _warning(total, [total - tally.decided for tally in tallies.values()]),
     }
 
 
-def _warning(total: int, undecided: int) -> str:
+def _warning(total: int, undecided: Sequence[int]) -> str:
     if not total:
         return "这段时间没有随机抽取的信访件，无法估计。"
-    if undecided:
-        return f"随机抽取的 {total} 件里，有的项目还有 {undecided} 件没有认定；如果没认定的多是难件，估计会偏高。"
+    if most := max(undecided, default=0):
+        which = "还有" if min(undecided) == most else "有的项目还有"
+        return f"随机抽取的 {total} 件里，{which} {most} 件没有认定；如果没认定的多是难件，估计会偏高。"
     return ""

@@ -52,11 +52,13 @@ _WORDS: Mapping[str, Mapping[Any, str]] = {
 _FIRST = ("account", "table", "change", "row", "confirmed", "category", "kind", "unit")
 
 
-def detail_in_words(service: Service, detail: Mapping[str, Any], receipts: Mapping[str, Receipt]) -> str:
-    """账号：张三；角色：审核. Parts without a name of their own are shown as they are kept; `receipts` are those of the petitions named."""
+def detail_in_words(
+    service: Service, detail: Mapping[str, Any], receipts: Mapping[str, Receipt]
+) -> tuple[str, ...]:
+    """账号：张三 and 角色：审核. Parts without a name of their own are shown as they are kept; `receipts` are those of the petitions named."""
     order = sorted(detail, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
     told = ((_LABELS.get(name, name), _value(service, name, detail[name], receipts)) for name in order)
-    return "；".join(f"{label}：{value}" if label else value for label, value in told if value)
+    return tuple(f"{label}：{value}" if label else value for label, value in told if value)
 
 
 def _value(service: Service, name: str, value: Any, receipts: Mapping[str, Receipt]) -> str:

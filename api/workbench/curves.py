@@ -22,10 +22,11 @@ FEW = 20
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """One week of a row of weeks: what it is called and its value, None for a gap."""
+    """One week of a row of weeks: what it is called, its value, None for a gap, and of how many answers it is a rate, None for no rate."""
 
     label: str
     value: float | None
+    of: int | None = None
 
 
 def reliability_chart(series: Sequence[tuple[str, Curves]]) -> Markup:
@@ -98,26 +99,32 @@ def weeks_chart(name: str, weeks: Sequence[Week], is_share: bool) -> Markup:
     most = max(known, default=0.0) or 1.0
     if is_share:
         most = min(1.0, most * 1.25)
-    width, height, base = 300, 120, 92
+    width, height = 300, 120
+    # Below a line there is room for figures of its lowest points.
+    base = 78 if is_share else 92
     slot = (width - 8) / max(len(weeks), 1)
     parts = [f'<path class="axis" d="M4 {base + 0.5}H{width - 4}"/>']
     places = []
     for i, week in enumerate(weeks):
         x = 4 + slot * (i + 0.5)
         if i in {0, len(weeks) - 1}:
-            parts.append(_text(x, base + 18, week.label))
+            parts.append(_text(x, height - 10, week.label))
         if week.value is None:
             continue
         y = base - (base - 24) * week.value / most
         told = f"{week.value:.0%}" if is_share else f"{week.value:,.0f}"
         if is_share:
             places.append((x, y))
-            parts.append(_mark(0, x, y, True))
+            parts.append(_mark(0, x, y, week.of is None or week.of >= FEW))
         else:
             parts.append(
                 f'<g class="c1"><rect class="area" x="{x - slot * 0.3:.1f}" y="{y:.1f}" width="{slot * 0.6:.1f}" height="{base - y:.1f}"/></g>'
             )
-        parts.append(_text(x, y - 7, told, kind="strong" if i == len(weeks) - 1 else ""))
+        at = y - 7
+        if is_share and _in_a_valley(weeks, i):
+            # Below its point, and not on the axis.
+            at = y + 16 if y + 18 < base else max(y + 16, base + 13)
+        parts.append(_text(x, at, told, kind="strong" if i == len(weeks) - 1 else ""))
     if is_share:
         parts.insert(1, _line(0, places))
     title = f"{name}，各周：" + "、".join(
@@ -125,6 +132,14 @@ def weeks_chart(name: str, weeks: Sequence[Week], is_share: bool) -> Markup:
         for week in weeks
     )
     return _svg(width, height, title, parts)
+
+
+def _in_a_valley(weeks: Sequence[Week], at: int) -> bool:
+    """Whether the line rises to both sides of a point (to the one it has): a figure above it would be struck through."""
+    here = weeks[at].value
+    beside = [week.value for week in (*weeks[max(at - 1, 0) : at], *weeks[at + 1 : at + 2])]
+    heights = [value for value in beside if value is not None]
+    return here is not None and bool(heights) and all(value > here for value in heights)
 
 
 def interval_bar(low: float, value: float, high: float) -> Markup:

@@ -41,6 +41,8 @@ class _Asked:
 
 
 _HINT = "名称、拼音首字母或代码"
+#: What else a letter may call a place of.
+_BELOW = "别名、下属村社区"
 _UNIT = _Asked("unit", "单位", "ahead", _HINT, Listed.UNITS, is_needed=True)
 _FORMS: Mapping[str, tuple[_Asked, ...]] = {
     "units": (
@@ -55,12 +57,12 @@ _FORMS: Mapping[str, tuple[_Asked, ...]] = {
         _Asked("category", "分类", "ahead", _HINT, Listed.CATEGORIES, is_needed=True),
         _UNIT,
         _Asked("role", "主办或协办", "choice", options=_LEAD_OR_JOINT),
-        _Asked("basis", "依据", hint="职责条目或法规条文，随建议一起显示"),
+        _Asked("basis", "依据", "prose", "职责条目或法规条文，随建议一起显示"),
     ),
     "districts": (
         _Asked("name", "名称", is_needed=True),
         _Asked("code", "代码", hint="例：D13", is_needed=True),
-        _Asked("aliases", "别名", "lines", "村、社区等，每行一个"),
+        _Asked("aliases", _BELOW, "lines", "每行一个"),
         _UNIT,
     ),
     "rules": (
@@ -74,20 +76,30 @@ _FORMS: Mapping[str, tuple[_Asked, ...]] = {
         _Asked("district", "辖区", "ahead", "没有就不写", Listed.DISTRICTS),
         _Asked("unit", "交给哪个单位", "ahead", _HINT, Listed.UNITS, is_needed=True),
         _Asked("role", "主办或协办", "choice", options=_LEAD_OR_JOINT),
-        _Asked("ground", "理由", hint="随建议一起显示"),
+        _Asked("ground", "理由", "prose", "随建议一起显示"),
     ),
 }
 #: The columns of a list, by the field of a row they show.
 _COLUMNS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "units": (("name", "单位"), ("parent", "上级"), ("duties", "职责"), ("aliases", "别名")),
     "categories": (("category", "分类"), ("unit", "单位"), ("role", "角色"), ("basis", "依据")),
-    "districts": (("name", "辖区"), ("aliases", "别名"), ("unit", "负责的单位")),
+    "districts": (("name", "辖区"), ("aliases", _BELOW), ("unit", "负责的单位")),
     "rules": (("id", "编号"), ("priority", "优先级"), ("keywords", "条件"), ("unit", "单位"), ("ground", "理由")),
 }  # fmt: skip
 #: So many characters of a cell, and so many names of categories, a list shows.
 _SHOWN, _FEW = 60, 4
 # These go side by side, the others over the whole width.
 _WIDE = frozenset({"duties", "basis", "ground", "fallback"})
+_UNDER = frozenset({"any"})
+#: Columns of short names beside columns of sentences.
+_TIGHT: Mapping[str, frozenset[str]] = {
+    "units": frozenset({"name", "parent"}),
+    "categories": frozenset({"unit", "role"}),
+    "districts": frozenset({"name"}),
+    "rules": frozenset({"id", "priority", "unit"}),
+}
+#: A category's name that says nothing without what it belongs to.
+_OTHER = "其他"
 
 
 def columns(table: str) -> tuple[str, ...]:
@@ -129,9 +141,7 @@ def read(
             else:
                 row[asked.name] = " ".join(text.split())
             if asked.is_needed and not row[asked.name]:
-                problems[asked.name] = (
-                    f"请填写{asked.label}。" if asked.list is None else "请从列出的选项里选一个。"
-                )
+                problems[asked.name] = f"请填写{asked.label}。"
         except UnknownCodeError as problem:
             row[asked.name] = text
             problems[asked.name] = str(problem)
@@ -146,10 +156,12 @@ def read(
     return row, problems
 
 
-def cells(service: Service, table: str, row: Mapping[str, str]) -> tuple[Cell, ...]:
-    """A row as a list shows it."""
+def cells(service: Service, table: str, row: Mapping[str, str], whole: bool = False) -> tuple[Cell, ...]:
+    """A row as a list shows it; `whole`: with all it says, however long."""
     names = Names.of(service.live.engine())
-    return tuple(_cell(names, table, row, name, label) for name, label in _COLUMNS[table])
+    told = ((name, label, _cell(names, table, row, name, whole)) for name, label in _COLUMNS[table])
+    tight = _TIGHT[table]
+    return tuple(Cell(label, text, more, name in tight) for name, label, (text, more) in told)
 
 
 def _listed(names: Names, listed: Listed, code: str) -> str:
@@ -186,22 +198,24 @@ def _field(
         shown = typed.get(f"{asked.name}_typed", shown)
     sort = "fixed" if table == "units" and asked.name == "id" and not is_new else asked.sort
     options = tuple(Option(kept, label) for kept, label in asked.options)
+    hint = "；".join(filter(None, ("必填" if asked.is_needed else "", asked.hint)))
     return Field(
-        asked.name, asked.label, sort, "" if sort == "fixed" else asked.hint, row.get("id", "") if sort == "fixed" else value,
-        shown, path, options, problems.get(asked.name, ""), asked.name in _WIDE,
+        asked.name, asked.label, sort, "" if sort == "fixed" else hint, row.get("id", "") if sort == "fixed" else value,
+        shown, path, options, problems.get(asked.name, ""), asked.name in _WIDE, asked.name in _UNDER,
     )  # fmt: skip
 
 
-def _cell(names: Names, table: str, row: Mapping[str, str], name: str, label: str) -> Cell:
+def _cell(names: Names, table: str, row: Mapping[str, str], name: str, whole: bool) -> tuple[str, str]:
+    """A cell's text and what comes after it in small type."""
     value = row.get(name, "")
     if name in {"unit", "parent"}:
-        return Cell(label, names.unit(value), row.get("role", "") if table == "rules" else "")
+        return names.unit(value), row.get("role", "") if table == "rules" else ""
     if name == "category":
-        return Cell(label, names.category(value), value)
+        return names.category(value), value
     if table == "rules" and name == "keywords":
-        return Cell(label, _conditions(names, row), "")
+        return _conditions(names, row, whole), ""
     if name in {"duties", "aliases"}:
-        return Cell(label, _short(value), "")
+        return value if whole else _short(value), ""
     more = (
         {"units": row.get("id", ""), "districts": row.get("code", "")}.get(table, "")
         if name == "name"
@@ -209,28 +223,43 @@ def _cell(names: Names, table: str, row: Mapping[str, str], name: str, label: st
     )
     if table == "units" and name == "name" and row.get("fallback") == "1":
         more += "　归口不明的由它分办"
-    return Cell(label, value, more)
+    return value, more
 
 
-def _conditions(names: Names, row: Mapping[str, str]) -> str:
-    respondent = row.get("respondent", "")
-    categories = [names.category_alone(code) for code in row.get("category", "").split(_SEPARATOR)]
+def _conditions(names: Names, row: Mapping[str, str], whole: bool) -> str:
+    respondent, keywords = row.get("respondent", ""), row.get("keywords", "")
+    categories = [_category(names, code) for code in row.get("category", "").split(_SEPARATOR)]
     told = (
-        ("含", _short(row.get("keywords", ""))),
-        ("分类", _few(categories)),
+        ("含", keywords if whole else _short(keywords)),
+        ("分类", _SEPARATOR.join(categories) if whole else _few(categories)),
         ("类型", row.get("kind", "")),
-        ("投诉", "任何单位" if respondent == ANY_UNIT else names.unit(respondent)),
+        ("被投诉的单位", "任何单位" if respondent == ANY_UNIT else names.unit(respondent)),
         ("辖区", names.district(row.get("district", ""))),
     )
     return "；".join(f"{what}：{text}" for what, text in told if text)
 
 
+def _category(names: Names, code: str) -> str:
+    name = names.category_alone(code)
+    return names.category_short(code) if name == _OTHER else name
+
+
 def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…（共 {len(text.split(_SEPARATOR))} 项）"
+    """As many whole values as there is room for."""
+    if len(text) <= _SHOWN:
+        return text
+    begin, values = text[: _SHOWN + 1].rpartition(_SEPARATOR)[0], text.split(_SEPARATOR)
+    return _of(begin, len(values)) if begin else f"{text[:_SHOWN]}…"
 
 
 def _few(names: Sequence[str]) -> str:
-    return _SEPARATOR.join(names[:_FEW]) + (f" 等 {len(names)} 个" if len(names) > _FEW else "")
+    shown = _SEPARATOR.join(names[:_FEW])
+    return _of(shown, len(names)) if len(names) > _FEW else shown
+
+
+def _of(shown: str, many: int) -> str:
+    # Not to be parted at the end of a line.
+    return f"{shown} 等\u00a0{many}\u00a0项"
 
 
 def _lines(text: str, taxonomy: Taxonomy | None) -> str:

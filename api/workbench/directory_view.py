@@ -22,6 +22,8 @@ from api.workbench.contexts.directory import (
 
 #: So many rows of a table are listed.
 _ROWS = 300
+#: The folder of the directory that ships.
+_SHIPPED = "county"
 
 
 def overview(
@@ -47,7 +49,9 @@ def in_use(service: Service) -> str:
     """Which directory is in use, in words."""
     using = next((version for version in versions(service.settings) if version.in_use), None)
     if using is None:
-        return f"随程序的目录“{service.settings.directory_in_use.name}”，还没有在这里改过"
+        given = service.settings.directory_in_use.name
+        which = "随程序的县区目录" if given == _SHIPPED else f"文件夹“{given}”里的目录"
+        return f"{which}，还没有在这里改过"
     return f"本单位的目录，第 {using.number} 版"
 
 
@@ -107,4 +111,7 @@ def row_page(
     shown = {field.name for field in fields}
     others = (*found.others, *(text for name, text in found.fields.items() if name not in shown))
     label, place = changes.TABLE_NAMES[table], "" if at is None else str(at)
-    return DirectoryRowPage(table, label, place, changes.key_of(table, row), sheets.stamp, fields, others)
+    refused = ("没有删除" if typed.get("remove") else "没有保存") if found else ""
+    return DirectoryRowPage(
+        table, label, place, changes.key_of(table, row), sheets.stamp, fields, refused, others
+    )

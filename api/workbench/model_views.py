@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 from typing import Any
 
 from markupsafe import Markup
@@ -30,13 +31,14 @@ from api.workbench.contexts.models import (
     VersionLine,
     WeekLine,
 )
-from api.workbench.curves import Week, interval_bar, lean, means, weeks_chart
+from api.workbench.curves import FEW, Week, interval_bar, lean, means, weeks_chart
 from api.workbench.words import receipt
 from classifier.dates import CHINA
 from classifier.scorecard import SOURCES, TASKS, Tally
 
 _STATES = {
-    State.IDLE: Badge("", "没有训练过"),
+    # The message says so.
+    State.IDLE: Badge("", ""),
     State.RUNNING: Badge("accent", "正在训练"),
     State.PASSED: Badge("ok", "通过检验"),
     State.REFUSED: Badge("error", "没有通过检验"),
@@ -131,7 +133,7 @@ def changes(verdict: Mapping[str, Any] | None) -> tuple[str, ...]:
 def judgement(passed: object) -> Badge:
     """The gate's verdict: True, False, or None for a version it never saw."""
     if passed is None:
-        return Badge("warn", "没有经过检验")
+        return Badge("warn", "没有做启用前检验")
     return Badge("ok", "通过检验") if passed is True else Badge("error", "没有通过检验")
 
 
@@ -213,18 +215,25 @@ def drift_view(found: Mapping[str, Any]) -> Drift:
     )
     labels = [f"{week.since.astimezone(CHINA):%m-%d}" for week in weeks]
 
-    def chart(name: str, values: Iterable[float | None], is_share: bool) -> tuple[str, Markup]:
-        told = [Week(label, value) for label, value in zip(labels, values, strict=True)]
+    def chart(
+        name: str, values: Iterable[float | None], is_share: bool, of: Iterable[int | None] = repeat(None)
+    ) -> tuple[str, Markup]:
+        told = [Week(*each) for each in zip(labels, values, of, strict=False)]
         return name, weeks_chart(name, told[::-1], is_share)
 
     charts = (
         chart("来件", [week.petitions for week in weeks], False),
         chart("平均把握", [week.confidence for week in weeks], True),
         chart("没见过的词", [week.unknown for week in weeks], True),
-        chart("改判", [week.changed / week.decided if week.decided else None for week in weeks], True),
+        chart(
+            "改判",
+            [week.changed / week.decided if week.decided else None for week in weeks],
+            True,
+            [week.decided for week in weeks],
+        ),
     )
     said = tuple(finding["text"] for finding in found["findings"])
-    return Drift(_AGAINST[found["against"]], found["note"], said, weeks, charts)
+    return Drift(_AGAINST[found["against"]], found["note"], said, weeks, charts, FEW)
 
 
 def reach_line(found: Reach) -> ReachLine:

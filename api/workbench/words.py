@@ -93,10 +93,12 @@ def seq_of_receipt(text: str) -> int | None:
 
 def duration(seconds: float) -> str:
     """75.2 → 1 分 15 秒."""
+    if seconds < 1:
+        return "不到 1 秒"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     parts = ((hours, "小时"), (minutes, "分"), (rest, "秒"))
-    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "不到 1 秒"
+    return " ".join(f"{number} {unit}" for number, unit in parts if number)
 
 
 def size(number: int) -> str:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select, update
 
-from api.review import is_drawn, live_accuracy, review_queue, why
+from api.review import _warning, is_drawn, live_accuracy, review_queue, why
 from api.store.petitions import now
 from api.store.tables import decisions, petitions, reviews, suggestions
 from classifier.intervals import wilson
@@ -275,3 +275,9 @@ def test_accuracy_over_http(http, service):
     later = http.get("/v1/accuracy", params={"since": "2199-01-01"}).json()
     assert later["sampled"] == 0
     assert "无法估计" in later["warning"]
+
+
+def test_what_is_undecided_alike_everywhere_is_told_as_such():
+    assert "20 件里，还有 3 件没有认定" in _warning(20, [3, 3, 3])
+    assert "20 件里，有的项目还有 3 件没有认定" in _warning(20, [3, 0, 1])
+    assert _warning(20, [0, 0]) == ""

@@ -133,8 +133,8 @@ class TrailRow:
     petition_id: str
     #: Its receipt number.
     receipt: str
-    #: More about it, in words.
-    detail: str
+    #: More about it, in words, part by part.
+    detail: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +151,8 @@ class Chain:
     digest: str
     #: From where a check that ran out of time goes on, 0 when there is nothing to go on with.
     goes_on: int
+    #: Whether the whole of it has just been checked.
+    is_whole: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,8 @@ class Cell:
     text: str
     #: What comes after it in small type.
     more: str
+    #: Whether it is a name that stays on one line where there is room.
+    tight: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ class Field:
     name: str
     #: In Chinese.
     label: str
-    #: text, number, lines, choice, ahead, check or fixed.
+    #: text, prose, number, lines, choice, ahead, check or fixed.
     sort: str
     #: What helps to fill it in, "" for nothing.
     hint: str
@@ -161,6 +163,8 @@ class Field:
     problem: str
     #: Whether it takes a line of its own.
     is_wide: bool
+    #: Whether it belongs right under the one before.
+    is_under: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +185,8 @@ class DirectoryRowPage(Page):
     stamp: str
     #: What it holds.
     fields: tuple[Field, ...]
+    #: What was tried and not done, in words; "" while nothing is wrong.
+    refused: str
     #: What is wrong beside single fields.
     others: tuple[str, ...]
 
@@ -209,6 +215,8 @@ class DirectoryPreviewPage(Page):
 
     #: The change in words.
     what: str
+    #: What a row to be deleted says; none for other changes.
+    removed: tuple[Cell, ...]
     #: How many past petitions were looked at.
     looked: int
     #: How many of them would have another lead unit.

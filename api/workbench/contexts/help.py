@@ -18,6 +18,8 @@ class Shortcut:
     place: str
     #: What it does.
     does: str
+    #: Whether the keys are pressed together, not one or the other.
+    together: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class AlgorithmPage(Page):
 
     #: The version of the model in use.
     version: str
-    #: The unit directory in use.
+    #: The unit directory in use, in words.
     directory: str
     #: How many petitions it learnt from.
     petitions: int

@@ -145,7 +145,7 @@ class Result:
     message: str
     #: How long it was worked on, in words.
     took: str
-    #: Rows a second, None for hardly any time.
+    #: Rows a second, None for a few seconds.
     per_second: float | None
     #: Whether rejected rows can be downloaded.
     has_rejects: bool

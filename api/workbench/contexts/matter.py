@@ -53,6 +53,16 @@ class RejectedPair:
 
 
 @dataclass(frozen=True, slots=True)
+class WayBack:
+    """Where the reader came from."""
+
+    #: The page.
+    href: str
+    #: What it is called.
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class MatterPage(Page):
     """A matter. All figures are the matter's and the office's."""
 
@@ -62,6 +72,10 @@ class MatterPage(Page):
     id: str
     #: The beginning of its id, to name it by.
     name: str
+    #: The title of its first petition, "" for none.
+    title: str
+    #: Where the reader came from.
+    back: WayBack
     #: Petitions on it.
     petitions: int
     #: Different petitioners.

@@ -19,7 +19,7 @@ class Badge:
 
     #: ok, warn, error, accent or "" for none of these.
     level: str
-    #: The word.
+    #: The word, "" where nothing is to be said.
     word: str
 
 
@@ -235,6 +235,8 @@ class Drift:
     weeks: tuple[WeekLine, ...]
     #: A small chart of each figure over the weeks: its name and the drawing.
     charts: tuple[tuple[str, Markup], ...]
+    #: Rates of fewer decisions are drawn hollow.
+    few: int
 
 
 @dataclass(frozen=True, slots=True)

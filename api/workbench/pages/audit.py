@@ -26,6 +26,8 @@ from classifier.errors import InputError, NotFoundError
 router = APIRouter(prefix="/admin/audit")
 
 _ROWS = 50
+#: Fewer seconds than this are not told.
+_NOTED = 0.1
 
 _Filter = Annotated[str, Query(max_length=80)]
 _Posted = Annotated[str, Form(max_length=80)]
@@ -145,16 +147,22 @@ def _row(service: Service, entry: Entry, receipts: Mapping[str, Receipt]) -> Tra
 
 
 def _chain(found: trail.Standing, is_whole: bool = False) -> Chain:
-    checked, seconds = found.checked, f"用时 {found.seconds:.1f} 秒"
+    level, text, goes_on = _standing(found, is_whole)
+    return Chain(level, text, found.number, found.digest, goes_on, is_whole and level == "ok")
+
+
+def _standing(found: trail.Standing, is_whole: bool) -> tuple[str, str, int]:
+    """ok, warn or error, in words, and from where a check that ran out of time goes on."""
+    checked = found.checked
     if found.number == 0:
-        return Chain("ok", "还没有审计记录。", 0, found.digest, 0)
+        return "ok", "还没有审计记录。", 0
     if checked.broken is not None:
         text = f"第 {count(checked.broken)} 条起不连续：有记录被改动、删除或插入。请停止修改，找技术人员用备份或以前导出的文件对照。"
-        return Chain("error", text, found.number, found.digest, 0)
+        return "error", text, 0
     if not is_whole:
-        looked = found.number - checked.first + 1
-        return Chain("ok", f"最近 {count(looked)} 条前后连续。", found.number, found.digest, 0)
-    span = f"第 {count(checked.first)} 条到第 {count(checked.last)} 条前后连续，{seconds}"
+        return "ok", f"最近 {count(found.number - checked.first + 1)} 条前后连续。", 0
+    took = f"用时 {found.seconds:.1f} 秒" if found.seconds >= _NOTED else f"用时不到 {_NOTED} 秒"
+    span = f"第 {count(checked.first)} 条到第 {count(checked.last)} 条前后连续，{took}"
     if checked.is_whole:
-        return Chain("ok", f"{span}，已到最后一条。", found.number, found.digest, 0)
-    return Chain("warn", f"{span}，后面的还没有查。", found.number, found.digest, checked.last)
+        return "ok", f"{span}，已到最后一条。", 0
+    return "warn", f"{span}，后面的还没有查。", checked.last

@@ -17,7 +17,7 @@ from api.service import Service
 from api.workbench import directory_form as form
 from api.workbench import directory_view as view
 from api.workbench import render
-from api.workbench.contexts.directory import DirectoryPreviewPage, MovedRow
+from api.workbench.contexts.directory import Cell, DirectoryPreviewPage, MovedRow
 from api.workbench.words import receipt
 from classifier.directory import Directory
 from classifier.errors import ConflictError, DirectoryError, NotFoundError
@@ -174,7 +174,11 @@ def post_row(
     if step == "save":
         return _saved(service, clerk, draft, back)
     kept = tuple((name, value) for name, value in sent.items() if name not in {"csrf", "step"})
-    return _preview(request, service, clerk, draft, found, (f"{back}/row", kept, back), can_edit=not removes)
+    gone = (
+        form.cells(service, table, sheets.rows[table][at], whole=True) if removes and at is not None else ()
+    )
+    where = (f"{back}/row", kept, back)
+    return _preview(request, service, clerk, draft, found, where, can_edit=not removes, removed=gone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,15 +232,25 @@ def _preview(
     directory: Directory,
     where: tuple[str, tuple[tuple[str, str], ...], str],
     can_edit: bool = False,
+    removed: tuple[Cell, ...] = (),
 ) -> Response:
-    """The page before saving; `where` says where the form goes, what it sends and where "back" leads."""
+    """The page before saving; `where` says where the form goes, what it sends and where "back" leads, `removed` what a row to be deleted says."""
     found = preview(service, clerk.viewer, directory)
     moved = tuple(
         MovedRow(m.id, receipt(m.seq, m.created_at), m.title, m.before, m.after) for m in found.moved[:_SHOWN]
     )
     action, sent, back = where
     shown = DirectoryPreviewPage(
-        draft.what, found.looked, len(found.moved), moved, found.is_short, action, sent, back, can_edit
+        draft.what,
+        removed,
+        found.looked,
+        len(found.moved),
+        moved,
+        found.is_short,
+        action,
+        sent,
+        back,
+        can_edit,
     )
     return render.page(request, clerk, shown)
 

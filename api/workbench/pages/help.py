@@ -11,6 +11,7 @@ from api.access import AnyClerk, ServiceDep
 from api.store.firewall import Role
 from api.workbench import render
 from api.workbench.contexts.help import AlgorithmPage, HelpPage, Measured, Shortcut
+from api.workbench.directory_view import in_use
 
 router = APIRouter(prefix="/help")
 
@@ -19,7 +20,7 @@ _SHORTCUTS = (
     Shortcut(("1", "…", "8"), "各页", "打开主菜单的对应一项"),
     Shortcut(("?",), "各页", "打开这张表"),
     Shortcut(("Esc",), "各页", "离开输入框，之后单个字母键可用"),
-    Shortcut(("Ctrl", "Enter"), "表单", "提交正在填写的表单（苹果键盘用 ⌘ Enter）"),
+    Shortcut(("Ctrl", "Enter"), "表单", "提交正在填写的表单（苹果键盘用 ⌘+Enter）", together=True),
     Shortcut(("j",), "列表、事项", "下一行"),
     Shortcut(("k",), "列表、事项", "上一行"),
     Shortcut(("Enter",), "列表、事项", "打开所在的一行"),
@@ -72,7 +73,7 @@ def get_algorithm(request: Request, service: ServiceDep, clerk: AnyClerk) -> Res
     links: Mapping[str, Any] = report.get("links") or {}
     shown = AlgorithmPage(
         version=engine.bundle.version,
-        directory=engine.router.directory.name,
+        directory=in_use(service),
         petitions=report.get("petitions", 0),
         seed=bool(report.get("seed")),
         office=bool(report.get("data") or report.get("lineage")),

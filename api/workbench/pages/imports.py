@@ -58,6 +58,8 @@ _LABELS = {name: label for _, fields in _GROUPS for name, label in fields.items(
 #: So many columns are offered to choose from.
 _MOST_COLUMNS = 200
 _PREFIX = "column-"
+#: From so many seconds on rows a second mean something.
+_TELLING = 10
 
 
 async def _posted_mapping(request: Request) -> dict[str, str]:
@@ -253,7 +255,7 @@ def _result(seen: Seen) -> Result:
     return Result(
         message=found.message,
         took=duration(found.seconds),
-        per_second=found.counts.read / found.seconds if found.seconds > 0.1 else None,
+        per_second=found.counts.read / found.seconds if found.seconds >= _TELLING else None,
         has_rejects=seen.has_rejects,
         may_continue=found.kept and not is_done,
         may_delete=found.kept,

@@ -107,7 +107,7 @@ def _linked(event: _Event) -> tuple[str, tuple[str, ...]]:
 
 
 def matter_steps(view: MatterView, names: Names) -> tuple[Step, ...]:
-    """What happened on a matter, in order: petitions as they came, assignments, returns, replies, petitions joined and parted."""
+    """What happened on a matter, in order: petitions as they came, decisions, returns, replies, petitions joined and parted."""
     came = (
         Step(
             "来件",
@@ -130,7 +130,7 @@ def _assigned(view: MatterView, names: Names) -> Iterator[Step]:
     before: dict[str, str] = {}
     for row in view.assignments:
         if before.get(row["petition_id"]) != row["unit"]:
-            yield _step("交办", row, (f"主办单位：{names.unit(row['unit'])}",), view)
+            yield _step("认定", row, (f"主办单位：{names.unit(row['unit'])}",), view)
         if not row["undone"]:
             before[row["petition_id"]] = row["unit"]
 

@@ -130,7 +130,37 @@ def test_a_long_check_is_told_and_gone_on_with(auditor, service, monkeypatch):
     assert "第 1 条到第 10 条前后连续" in text_of(first)
     second = auditor.get(re.search(r'href="(/admin/audit/check\?after=10)"', first.text)[1])
     assert "第 11 条到第 20 条" in text_of(second)
-    assert "已到最后一条" in text_of(auditor.get("/admin/audit/check?after=20"))
+    last = text_of(auditor.get("/admin/audit/check?after=20"))
+    assert "已到最后一条" in last
+    assert "再查一遍" in last
+    assert "从头全部查一遍" in text_of(auditor.get("/admin/audit"))
+
+
+def test_a_row_tells_each_part_by_itself_and_a_name_that_is_the_role_once(auditor, http, service):
+    with service.store.write() as connection:
+        add_user(connection, "审核", Role.REVIEWER)
+    _write(service, Action.SIGNED_IN, "审核")
+    _write(
+        service,
+        Action.DECIDED,
+        "admin",
+        http.submit("小区电梯坏了。"),
+        category="0101",
+        unit="urban_management",
+    )
+    page = auditor.get("/admin/audit")
+    told = re.findall(r'data-label="(?:用户|说明)">(.*?)</td>', page.text)
+    assert told[0] == "admin（管理员）"
+    assert re.sub(r'<span class="between">；</span>|</span>|</?div>', "", told[1]).split('<span class="piece">')[1:] == [
+        f"分类：{service.live.engine().bundle.taxonomy.path('0101')}", "单位：城管局",
+    ]  # fmt: skip
+    assert told[2:] == ["审核", "<div>—</div>"]
+
+
+def test_a_check_of_a_moment_says_so(auditor, service, monkeypatch):
+    _write(service, Action.SIGNED_IN)
+    monkeypatch.setattr("api.workbench.pages.audit._NOTED", 600.0)
+    assert "用时不到 600.0 秒" in text_of(auditor.get("/admin/audit/check"))
 
 
 @pytest.mark.parametrize("change", [lambda rows: rows.pop(3), lambda rows: rows[4].update(detail="{}"), lambda rows: rows.insert(2, dict(rows[2]))])  # fmt: skip

@@ -67,6 +67,25 @@ def test_few_answers_are_drawn_hollow():
     assert len(re.findall(r'<circle class="curve"', chart)) == 1
 
 
+def test_a_rate_of_few_answers_is_hollow_and_a_valley_has_its_figure_below():
+    weeks = [Week("一", 0.5, 40), Week("二", 0.2, 3), Week("三", 0.6, 20), Week("四", 0.0, None)]
+    chart = weeks_chart("改判", weeks, True)
+    _drawing(chart)
+    assert [len(re.findall(f'<circle class="{kind}"', chart)) for kind in ("area", "curve")] == [3, 1]
+    points = dict(
+        zip(("50%", "20%", "60%", "0%"), map(float, re.findall(r' cy="([\d.]+)"', chart)), strict=True)
+    )
+    figures = {
+        told: float(y) for y, told in re.findall(r'y="([\d.]+)" text-anchor="middle"[^>]*>(\d+%)<', chart)
+    }
+    assert {told: figures[told] > points[told] for told in points} == {
+        "50%": False,
+        "20%": True,
+        "60%": False,
+        "0%": True,
+    }
+
+
 def test_names_are_escaped():
     found = _curves([(0.9, True)])
     hostile = "<script>alert(1)</script>"

@@ -171,7 +171,8 @@ _MISTAKES = [
     ("units", {"name": "新单位", "parent": "nobody", "parent_typed": "没有的单位"}, "parent", "没有的单位"),
     ("categories", {"category_typed": "没有的分类", "unit_typed": "公安局"}, "category", "没有的分类"),
     ("categories", {"category_typed": "0101", "unit_typed": "住建局"}, "unit", "已经写过"),
-    ("categories", {"category_typed": "0101", "unit_typed": ""}, "unit", "选一个"),
+    ("categories", {"category_typed": "0101", "unit_typed": ""}, "unit", "请填写单位。"),
+    ("rules", _RULE | {"unit_typed": ""}, "unit", "请填写交给哪个单位。"),
     ("districts", {"name": "新镇", "code": "D01", "unit_typed": "公安局"}, "code", "重复"),
     ("districts", {"name": "", "code": "D99", "unit_typed": "公安局"}, "name", "请填写名称"),
     ("rules", _RULE | {"id": "R01"}, "id", "重复"),
@@ -195,6 +196,7 @@ def test_what_is_wrong_stands_at_its_field_and_what_was_typed_stays(
     assert word in told[1]
     assert answer.text.count('-problem" class') == 1
     assert f'aria-describedby="f-{field}-problem"' in answer.text
+    assert "没有保存 请改正下面标出的 1 处" in text_of(answer)
     kept = _fields(answer.text)
     assert (
         {name: kept.get(name) for name in typed} == typed | {"role": kept.get("role")}
@@ -264,6 +266,7 @@ def test_a_unit_goes_only_when_nothing_needs_it(admin, http, service):
     answer = _post(admin, "units", _row(admin, "units", "id", made.id), remove="1")
     assert answer.status_code == 422
     assert "账号 1 个" in text_of(answer)
+    assert "没有删除" in text_of(answer)
     used = _post(admin, "units", _row(admin, "units", "id", "archives"), remove="1")
     assert used.status_code == 422
     assert re.search(r"(分类对应|规则)第 \d+ 行：单位“archives”不在", text_of(used))
@@ -430,3 +433,57 @@ def test_a_table_is_searched_and_narrowed(desk, service, table):
     total = len(changes.sheets_in_use(service).rows[table])
     assert f"全表 {total} 行" in text_of(page)
     assert someone.get("/admin/directory/petitioners").status_code == 404
+
+
+def test_a_row_to_be_deleted_is_shown_whole_and_nothing_is_chosen_beforehand(admin, http, service):
+    http.submit("厂里拖欠我三个月工资，请帮我要回来。")
+    kept = _post(admin, "rules", _row(admin, "rules", "id", "R04"))
+    assert "主办不受影响" in text_of(kept)
+    assert "保存前看一看" in text_of(kept)
+    assert "autofocus" in kept.text
+    rule = next(row for row in changes.sheets_in_use(service).rows["rules"] if row["id"] == "R04")
+    page = _post(admin, "rules", _row(admin, "rules", "id", "R04"), remove="1")
+    assert "删除前看一看" in text_of(page)
+    assert "主办不受影响 用最近的 1 件试算" in text_of(page)
+    assert rule["keywords"] in text_of(page)
+    assert rule["ground"] in text_of(page)
+    assert "被投诉的单位：任何单位" in text_of(page)
+    assert '<button class="danger" name="step" value="save">确认删除这一行</button>' in page.text
+    assert "autofocus" not in page.text
+    assert "没有变化" not in page.text
+
+
+def test_long_cells_end_with_a_whole_value_and_say_how_many_there_are(service):
+    words = [f"关键词{number:02}" for number in range(30)]
+    row = {"id": "X1", "keywords": "、".join(words), "category": "、".join(["0101"] * 5), "unit": "archives"}
+    text = directory_form.cells(service, "rules", row)[2].text
+    assert text.startswith(f"含：{'、'.join(words[:10])} 等\u00a030\u00a0项；分类：")
+    assert text.endswith(" 等\u00a05\u00a0项")
+    assert "…" in directory_form.cells(service, "units", {"duties": "字" * 90})[2].text
+    whole = directory_form.cells(service, "rules", row, whole=True)[2].text
+    assert row["keywords"] in whole
+
+
+def test_a_category_called_other_says_what_of(service):
+    taxonomy = service.live.engine().bundle.taxonomy
+    other = next(c for c in taxonomy.level(2) if c.name == "其他")
+    parent = taxonomy[other.code[:2]].name
+    text = directory_form.cells(service, "rules", {"category": f"{other.code}、0101"})[2].text
+    assert text == f"分类：{parent} › 其他、{taxonomy['0101'].name}"
+
+
+def test_what_must_be_filled_in_is_marked_and_any_unit_stands_under_the_respondent(admin):
+    page = admin.get("/admin/directory/rules/row")
+    assert page.text.count("必填") == 2
+    assert "不新增" in page.text
+    under = re.search(
+        r'<div>\s*<div class="field">\s*<label for="f-respondent">(.*?)for="f-district"', page.text, re.S
+    )
+    assert under
+    assert 'for="f-any"' in under[1]
+    assert '<textarea id="f-ground" class="brief"' in page.text
+
+
+def test_the_directory_in_use_has_a_name(desk, service):
+    assert "随程序的县区目录，还没有在这里改过" in text_of(desk("auditor").get("/admin"))
+    assert "随程序的县区目录" in text_of(desk("auditor").get("/help/algorithm"))

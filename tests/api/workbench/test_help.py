@@ -54,6 +54,14 @@ def test_the_notice_gives_the_figures_of_the_bundle_in_use(desk, bundle):
     assert f"{bundle.report['kinds']['检举控告']:,}" not in shown
 
 
+def test_one_figure_reads_alike_and_keys_pressed_together_are_joined(desk, bundle):
+    someone = desk("intake")
+    page = someone.get("/help")
+    assert f"把握不到 {bundle.threshold:.1%} 时" in text_of(page)
+    assert "<kbd>Ctrl</kbd>+<kbd>Enter</kbd></td><td>表单" in page.text
+    assert "<kbd>n</kbd> <kbd>p</kbd></td><td>信访件" in page.text
+
+
 def test_a_bundle_without_figures_says_so(desk, service, monkeypatch):
     for name in list(service.live.engine().bundle.report):
         monkeypatch.delitem(service.live.engine().bundle.report, name)

@@ -9,6 +9,7 @@ import tempfile
 import uuid
 import warnings
 from datetime import timedelta
+from types import SimpleNamespace
 
 import openpyxl
 import pytest
@@ -19,10 +20,11 @@ from api.app import create_app
 from api.import_files import ImportFiles
 from api.import_run import work
 from api.store.audit import Action, broken_at, entries
-from api.store.imports import add_import
+from api.store.imports import ImportState, add_import
 from api.store.petitions import now
 from api.store.tables import imports as imports_table
 from api.store.tables import petitions, users
+from api.workbench.pages.imports import _result
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -126,7 +128,8 @@ def test_banner_and_broken_rows_and_their_way_home(desk, service):
     path = _uploaded(someone, _xlsx(*broken), "三月 登记表.xlsx")
     page = text_of(someone.get(path))
     assert "4 行" not in page
-    assert "6 日期“…”无法识别" in page
+    assert "6 “登记时间”一列的日期无法识别。请写成" in page
+    assert "哪天不记得了" not in page
     _imported(service, someone, path)
     assert "2 新增 0 已有，没有重复存入 2 未导入" in text_of(someone.get(path))
     answer = someone.get(f"{path}/rejects")
@@ -394,3 +397,33 @@ def test_pages_hold_no_script_or_style_of_their_own(desk):
     someone = desk("intake")
     for page in (someone.get("/imports"), someone.get(_uploaded(someone, _csv(_row(1))))):
         assert not re.search(r"<script(?![^>]*src=)|\sstyle=|\son\w+=", page.text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "took", "rate"), [(0.52, "不到 1 秒", None), (3.2, "3 秒", None), (75.2, "1 分 15 秒", 1.33)]
+)
+def test_a_rate_is_told_once_it_means_something(seconds, took, rate):
+    found = SimpleNamespace(
+        state=ImportState.DONE,
+        seconds=seconds,
+        counts=SimpleNamespace(read=100),
+        message="",
+        kept=False,
+        ended_at=None,
+    )
+    told = _result(SimpleNamespace(found=found, has_rejects=False))
+    assert told.took == took
+    assert told.per_second == (pytest.approx(rate, rel=0.01) if rate else None)
+
+
+def test_what_was_imported_is_a_step_away_and_a_day_has_no_hour(desk, service):
+    someone = desk("intake")
+    path = _uploaded(someone, _csv(_row(1), _row(2, 登记时间="2026-03-05 09:30")))
+    page = text_of(someone.get(path))
+    assert "2026-03-04 来信" in page
+    assert "2026-03-05 09:30" in page
+    assert "00:00" not in page
+    _imported(service, someone, path)
+    page = someone.get(path)
+    assert '新增的 2 件<a href="/queue">在待办里等待认定</a>' in page.text
+    assert "jsonl" not in text_of(someone.get("/imports"))

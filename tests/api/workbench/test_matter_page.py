@@ -73,8 +73,8 @@ def test_the_timeline_tells_what_came_was_assigned_sent_back_and_moved(desk, htt
     http.post(f"/v1/petitions/{one}/undo", {})
     page = desk("reviewer").get(f"/matters/{matter}")
     steps = _steps(page)
-    kinds = [re.match("来件|交办|退回|并入|移出|拆分", step).group() for step in steps]
-    assert kinds == ["来件"] * 4 + ["并入"] * 3 + ["交办", "退回", "交办"]
+    kinds = [re.match("来件|认定|退回|并入|移出|拆分", step).group() for step in steps]
+    assert kinds == ["来件"] * 4 + ["并入"] * 3 + ["认定", "退回", "认定"]
     assert "油烟归环保" in steps[-2]
     assert "已撤销" in steps[-1]
     assert "管理员" in steps[-1]
@@ -91,6 +91,7 @@ def test_replies_stand_in_the_timeline_and_end_the_time_limit(desk, http, four, 
         assert http.post(f"/v1/petitions/{one}/replies", body).status_code == 201
     page = someone.get(f"/matters/{matter}")
     assert "已过期限" not in page.text
+    assert "未答复" not in page.text
     assert "全部已答复，最后一件 2026-05-04" in _said(page)
     steps = [step for step in _steps(page) if step.startswith("答复")]
     assert len(steps) == 4
@@ -105,7 +106,39 @@ def test_replies_stand_in_the_timeline_and_end_the_time_limit(desk, http, four, 
     page = someone.get(f"/matters/{matter}")
     assert "已过期限" in page.text
     assert "3 / 4 件已答复" in _said(page)
+    assert page.text.count("未答复") == 1
     assert len([step for step in _steps(page) if step.startswith("答复") and "已撤销" in step]) == 1
+
+
+def test_a_matter_is_called_what_its_first_petition_is(desk, http):
+    one = http.submit({"title": "锦和苑烧烤店油烟", "text": _TEXT, "received_at": "2026-03-01"})
+    other = http.submit({"title": "又是烧烤店", "text": _TEXT, "received_at": "2026-03-02"})
+    _confirm(http, one, other)
+    matter = http.get(f"/v1/petitions/{one}").json()["matter"]["id"]
+    page = desk("reviewer").get(f"/matters/{matter}")
+    assert (
+        f'<h1>锦和苑烧烤店油烟 <small>信访事项 <span class="mono">{matter[:8]}</span></small></h1>'
+        in page.text
+    )
+
+
+@pytest.mark.parametrize(
+    ("came_from", "href", "label"),
+    [
+        ("", "/overview", "返回概览"),
+        ("http://office/overview?period=12m", "/overview?period=12m", "返回概览"),
+        (f"http://office/petitions/{'a' * 32}?q=%E7%81%AF&done=decided", f"/petitions/{'a' * 32}?q=%E7%81%AF", "返回信访件"),
+        ("http://office/overview/list/overdue?since=2020-01-01", "/overview/list/overdue?since=2020-01-01", "返回列表"),
+        ("http://office/matters/x?done=split", "/overview", "返回概览"),
+        ("http://[broken", "/overview", "返回概览"),
+        ("https://elsewhere//petitions", "/overview", "返回概览"),
+    ],
+    ids=["none", "overview", "petition", "list", "split", "broken", "elsewhere"],
+)  # fmt: skip
+def test_the_way_back_leads_where_the_reader_came_from(desk, four, matter, came_from, href, label):
+    someone = desk("reviewer")
+    someone.headers = {**someone.headers, "Referer": came_from.encode()}
+    assert f'<a class="button" href="{href}">{label}</a>' in someone.get(f"/matters/{matter}").text
 
 
 def test_pairs_told_apart_yet_together_are_pointed_out(desk, http, four, matter):

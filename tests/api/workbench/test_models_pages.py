@@ -107,8 +107,10 @@ def test_what_is_in_use_since_when_and_what_there_is(desk, registry):
     assert all(version in said for version in registry.versions())
     assert said.count("没有通过检验") == 1
     assert _REASON in said
-    assert "没有经过检验" in said
+    assert "没有做启用前检验" in said
     assert "现在不用重新训练" in said
+    assert "本进程" not in said, "it answers with the version that is in use"
+    assert (said.count("还没有重新训练过"), said.count("没有训练过")) == (1, 0)
     assert "没有随机抽取的信访件" in said
     assert "开始重新训练" not in said, "an auditor may look only"
     assert "开始重新训练" in _said(desk("admin").get("/models"))

@@ -192,12 +192,22 @@ def test_a_new_link_replaces_the_one_before(admin, desk, service):
     assert [desk(None).get(path).status_code for path in paths] == [403, 200]
 
 
+def test_an_account_without_a_password_is_to_get_a_link_first(admin, service):
+    with service.store.write() as connection:
+        add_user(connection, "新来的同事", Role.INTAKE)
+    page = admin.get(f"/admin/accounts/{_id(service, '新来的同事')}").text
+    assert re.findall(r'<button class="primary">(\w+)<', page) == ["发新的登录链接"]
+
+
 def test_sessions_end_everywhere(admin, desk, service):
     here, there = desk("intake"), desk("intake")
     account_id = _id(service, "user-intake")
-    assert "2 处" in text_of(admin.get(f"/admin/accounts/{account_id}"))
+    page = admin.get(f"/admin/accounts/{account_id}")
+    assert "2 处" in text_of(page)
+    assert "<button>结束全部登录</button>" in page.text
     assert admin.post(f"/admin/accounts/{account_id}/sign-out").status_code == 303
     assert [someone.get("/account").status_code for someone in (here, there)] == [303, 303]
+    assert "<button disabled>结束全部登录</button>" in admin.get(f"/admin/accounts/{account_id}").text
 
 
 def test_a_key_is_shown_once_works_and_is_withdrawn(admin, http, service):
