@@ -39,6 +39,12 @@ def type_letter(page: Page, address: str) -> None:
     page.wait_for_timeout(500)
 
 
+def settled(page: Page) -> None:
+    """Wait until all parts of the page have come."""
+    page.wait_for_load_state("networkidle")
+    page.wait_for_selector("[data-live] [data-running]", state="detached")
+
+
 def special(page: Page, address: str) -> dict[str, str]:
     """Addresses of a petition with a link to decide on, of the two side by side, and of a matter: the pair that has most in common."""
     most, petition, pair = -1, "", ""
@@ -77,8 +83,7 @@ def states(page: Page, address: str, data: Path) -> Iterator[str]:
             yield from _deciding(page)
     for path in _ADDRESSES:
         page.goto(address + path)
-        page.wait_for_load_state("networkidle")
-        page.wait_for_function("!document.querySelector('[data-live] [data-running]')")
+        settled(page)
         yield re.sub(r"\W+", "-", path.strip("/"))
     yield from _accepting(page, address)
     yield from _accepting_many(page, address)

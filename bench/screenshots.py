@@ -20,7 +20,7 @@ from typing import Any
 
 from playwright.sync_api import sync_playwright
 
-from bench.page_states import sign_in, special, states, type_letter
+from bench.page_states import settled, sign_in, special, states, type_letter
 from bench.shared_data import ROOT
 from bench.swap import free_port
 
@@ -66,7 +66,7 @@ def pictures(browser: Any, address: str, into: Path) -> None:
     page.screenshot(path=into / "register.png")
     for name in ("queue", "petition", "side-by-side", "overview"):
         page.goto(address + paths[name])
-        page.wait_for_load_state("networkidle")
+        settled(page)
         page.screenshot(path=into / f"{name}.png")
     page.close()
 

@@ -122,10 +122,10 @@ def test_a_working_day(browser, fenban, serving, own_models, bicycle_letters, tm
 
         # Correct the category by type-ahead. The key opens the form and, pressed again, goes back into it.
         page.keyboard.press("e")
-        page.wait_for_function("document.activeElement.id === 'pick-category'")
+        page.wait_for_selector("#pick-category:focus")
         page.keyboard.press("Escape")
         page.keyboard.press("e")
-        page.wait_for_function("document.activeElement.id === 'pick-category'")
+        page.wait_for_selector("#pick-category:focus")
         page.fill("#pick-category", "hjwr")
         page.wait_for_selector("#pick-category-choices li")
         page.keyboard.press("ArrowDown")
