@@ -75,6 +75,7 @@ def states(page: Page, address: str, data: Path) -> Iterator[str]:
     page.click("button.primary")
     yield "sign-in-refused"
     sign_in(page, address)
+    yield from _training(page, address)
     yield from _registering(page, address)
     for name, path in special(page, address).items():
         page.goto(address + path)
@@ -90,7 +91,6 @@ def states(page: Page, address: str, data: Path) -> Iterator[str]:
     yield from _importing(page, address)
     yield from _editing_the_directory(page, address)
     yield from _giving_access(page, address)
-    yield from _training(page, address)
     yield from _other_roles(page, address)
     yield from _interrupted(page, address, data)
 
@@ -232,16 +232,19 @@ def _training(page: Page, address: str) -> Iterator[str]:
     page.get_by_role("button", name="开始重新训练").click()
     page.wait_for_selector("progress")
     yield "models-training"
-    ready = page.get_by_role("link", name=re.compile("查看并启用"))
-    ready.wait_for(timeout=_TRAINING_TAKES)
+    page.wait_for_selector("#retrain [data-running]", state="detached", timeout=_TRAINING_TAKES)
+    settled(page)
     yield "models-trained"
-    ready.click()
-    yield "models-promote"
-    page.get_by_role("button", name="确认启用").click()
-    page.wait_for_url(re.compile("done=model-promoted"))
-    yield "models-promoted"
-    page.goto(f"{address}/models/rollback")
-    yield "models-rollback"
+    ready = page.get_by_role("link", name=re.compile("查看并启用"))
+    if ready.count():  # else the gate refused it, which is a page to look at as well
+        ready.click()
+        yield "models-promote"
+        page.get_by_role("button", name="确认启用").click()
+        page.wait_for_url(re.compile("done=model-promoted"))
+        settled(page)
+        yield "models-promoted"
+        page.goto(f"{address}/models/rollback")
+        yield "models-rollback"
     page.goto(f"{address}/models/compare")
     yield "models-compare"
     page.goto(f"{address}/models")
