@@ -106,17 +106,21 @@ def _registering(page: Page, address: str) -> Iterator[str]:
     page.wait_for_load_state("networkidle")
     yield "register-refused"
     type_letter(page, address)
-    _accept(page)
+    _choose(page)
+    _send(page)
     page.wait_for_url(re.compile("/receipt"))
     yield "receipt"
 
 
-def _accept(page: Page) -> None:
-    """Send the petition that is being typed; where the model is not sure, with the first candidate."""
+def _choose(page: Page) -> None:
+    """Where the model is not sure of the petition that is being typed: the first candidate."""
     for name in ("category", "unit"):
         if not page.locator(f"input[name={name}]:checked").count():
             page.locator(f"input[name={name}]:visible").first.check()
             page.wait_for_timeout(800)  # the suggestions follow the choice
+
+
+def _send(page: Page) -> None:
     page.focus("#text")
     page.keyboard.press("Control+Enter")
 
@@ -271,10 +275,10 @@ def _other_roles(page: Page, address: str) -> Iterator[str]:
 def _interrupted(page: Page, address: str, data: Path) -> Iterator[str]:
     sign_in(page, address)
     type_letter(page, address)
+    _choose(page)
     page.context.clear_cookies()
-    page.focus("#text")
-    page.keyboard.press("Control+Enter")
-    page.wait_for_url(re.compile("/sign-in"))
+    _send(page)
+    page.wait_for_selector("#password")  # in its place, with what was typed
     yield "session-ended"
     page.fill("#name", "admin")
     page.fill("#password", PASSWORD)
@@ -283,9 +287,10 @@ def _interrupted(page: Page, address: str, data: Path) -> Iterator[str]:
     yield "session-resumed"
     # Somebody else's program holds the database for longer than a page waits.
     type_letter(page, address)
+    _choose(page)
     with closing(sqlite3.connect(data / "fenban.db", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with page.expect_navigation(timeout=60_000):
-            _accept(page)
+            _send(page)
         yield "database-busy"
         other.execute("ROLLBACK")

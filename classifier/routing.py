@@ -26,7 +26,9 @@ from classifier.tokenise import Tokeniser
 _CATEGORY_LEAD, _CATEGORY_JOINT = 0.7, 0.3
 _DUTY, _PLACE, _RULE, _FALLBACK = 0.35, 0.2, 0.95, 0.01
 _LEARNED, _BESIDE_LEARNED = 0.85, 0.15
-# ... the more so the more decisions name a unit: what speaks for it beside them counts half once it has so many,
+# ... the more so the more decisions there are: what the directory says is worth so many of them,
+_DIRECTORY_WORTH = 300
+# ... and the more of them name a unit: what speaks for it beside them counts half once it has so many,
 _HALF_AT = 20
 # and hardly where they never name it: the office may know why (docs/decisions/019).
 _NEVER_DECIDED = 0.005
@@ -158,8 +160,10 @@ class Router:
         named: Counter[str] = Counter()
         for name in decisions or learned:
             named[self._id_of(name)] += decisions.get(name, 0)
+        known = named.total()
+        few = _DIRECTORY_WORTH / (_DIRECTORY_WORTH + known) if known else 0.0
         for unit_id, case in cases.items():
-            beside = _BESIDE_LEARNED * _HALF_AT / (_HALF_AT + named[unit_id])
+            beside = (_BESIDE_LEARNED + (1 - _BESIDE_LEARNED) * few) * _HALF_AT / (_HALF_AT + named[unit_id])
             case.score *= beside if unit_id in named else _NEVER_DECIDED
         for name, probability in learned.items():
             count = decisions.get(name)

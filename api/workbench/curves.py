@@ -122,8 +122,8 @@ def weeks_chart(name: str, weeks: Sequence[Week], is_share: bool) -> Markup:
             )
         at = y - 7
         if is_share and _in_a_valley(weeks, i):
-            # Below its point, and not on the axis.
-            at = y + 16 if y + 18 < base else max(y + 16, base + 13)
+            # Below its point; of one on the axis, or nearly, below the axis.
+            at = y + 16 if y < base - 6 else base + 14
         parts.append(_text(x, at, told, kind="strong" if i == len(weeks) - 1 else ""))
     if is_share:
         parts.insert(1, _line(0, places))

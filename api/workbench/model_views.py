@@ -226,7 +226,7 @@ def drift_view(found: Mapping[str, Any]) -> Drift:
         chart("平均把握", [week.confidence for week in weeks], True),
         chart("没见过的词", [week.unknown for week in weeks], True),
         chart(
-            "改判",
+            "改判率",
             [week.changed / week.decided if week.decided else None for week in weeks],
             True,
             [week.decided for week in weeks],

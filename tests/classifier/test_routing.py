@@ -284,6 +284,21 @@ def test_the_more_decisions_a_unit_has_the_less_counts_what_else_speaks_for_it(o
     assert scores[0] > 1.5 * scores[1] > 3 * scores[2]
 
 
+def test_the_more_decisions_there_are_the_less_counts_the_directory(own: _Office) -> None:
+    """Some hundred decisions do not yet outweigh whose duty a matter is; thousands about other units leave it the smaller part."""
+
+    def score(elsewhere: int) -> float:
+        learned = {"外单位": 0.4}
+        units = own.route(
+            "房子裂缝", "03", learned=learned, most=5, decisions={"规划局": 4, "外单位": elsewhere}
+        )
+        return next(unit.score for unit in units if unit.name == "规划局")
+
+    scores = [score(elsewhere) for elsewhere in (10, 300, 3_000, 30_000)]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] > 2 * scores[-1]
+
+
 @given(st.dictionaries(st.sampled_from(["住建局", "外单位", "plan", "archive", "青石镇"]), st.floats(0, 1)))
 def test_a_rule_leads_whatever_was_learned(own: _Office, learned: dict[str, float]) -> None:
     units = own.route("房子漏水", "03", learned=learned, decisions=dict.fromkeys(learned, 100))

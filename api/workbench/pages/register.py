@@ -71,7 +71,7 @@ def post_register(request: Request, service: ServiceDep, clerk: OfficerClerk, fo
     if do == "accept" and saves:
         problems |= missing(choices) | wrong
     if not saves or problems:
-        told = "建议已列在旁边，看过后再保存。" if do == "accept" and not problems else ""
+        told = "建议已列出，看过后再保存。" if do == "accept" and not problems else ""
         return _again(request, service, clerk, filled, deciding, problems, told=told)
     try:
         choice = _choice(choices) if do == "accept" else None

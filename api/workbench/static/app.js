@@ -182,6 +182,7 @@
         return li;
       }));
       show(found.length > 0);
+      if (found.length) list.scrollIntoView({ block: "nearest" });
       mark(found.length && input.value.trim() ? 0 : -1);
     };
     input.addEventListener("input", (event) => { hidden.value = ""; if (!event.isComposing) offer(); });

@@ -193,7 +193,8 @@ def _compared(view: PetitionView, names: Names) -> tuple[Compared, ...]:
 
 
 def _by(event: Mapping[str, Any]) -> str:
-    return f"{event['user']}（{role_name(event['role'])}）{words.minute(event['created_at'])}"
+    name, role = event["user"], role_name(event["role"])
+    return f"{name if role == name else f'{name}（{role}）'} {words.minute(event['created_at'])}"
 
 
 def _link(link: Mapping[str, Any], view: PetitionView, names: Names, queue: str) -> LinkRow:
