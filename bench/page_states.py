@@ -288,7 +288,8 @@ def _interrupted(page: Page, address: str, data: Path) -> Iterator[str]:
     # Somebody else's program holds the database for longer than a page waits.
     type_letter(page, address)
     _choose(page)
-    with closing(sqlite3.connect(data / "fenban.db", isolation_level=None)) as other:
+    database = next(data.parent.rglob("fenban.db"))  # the demo has a folder of its own
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with page.expect_navigation(timeout=60_000):
             _send(page)
