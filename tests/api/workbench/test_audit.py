@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import json
 import re
 from datetime import datetime
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from sqlalchemy import event, update
 from typer.testing import CliRunner
 
+import api
 from api import trail
 from api.cli import app as cli
 from api.settings import get_settings
@@ -20,6 +23,7 @@ from api.store.audit import Action, check_chain, entries, latest, record
 from api.store.clock import at
 from api.store.tables import audit
 from api.store.users import Role, add_user, find_user
+from api.workbench import audit_words
 from api.workbench.words import receipt
 from classifier.dates import CHINA
 from tests.api.workbench.conftest import text_of
@@ -155,6 +159,20 @@ def test_a_row_tells_each_part_by_itself_and_a_name_that_is_the_role_once(audito
         f"分类：{service.live.engine().bundle.taxonomy.path('0101')}", "单位：城管局",
     ]  # fmt: skip
     assert told[2:] == ["审核", "<div>—</div>"]
+
+
+def test_each_part_of_a_detail_has_a_name():
+    """Of every entry that anything writes, what is told beside who, when and what has a Chinese name."""
+    told = {
+        keyword.arg
+        for file in Path(api.__file__).parent.rglob("*.py")
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "record"
+        for keyword in call.keywords
+        if keyword.arg is not None
+    }
+    assert {"version", "account", "step"} <= told
+    assert told - {"petition_id"} <= set(audit_words._LABELS)
 
 
 def test_a_check_of_a_moment_says_so(auditor, service, monkeypatch):
