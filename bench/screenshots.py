@@ -31,12 +31,11 @@ _SIZES = {"wide": _WIDE, "phone": _PHONE}
 
 @contextmanager
 def office() -> Iterator[tuple[str, Path]]:
-    """The address of a demo office on the model in use, and its folder of data. Its models are its own: it may be retrained."""
+    """The address of a demo office on the model in use, and the folder it keeps everything in. Its models are its own: it may be retrained."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / "data"
         own = {
-            "DATA_DIR": data,
+            "DATA_DIR": Path(folder) / "data",
             "MODELS": shutil.copytree(ROOT / "models", Path(folder) / "models"),
             "PORT": port,
         }
@@ -50,7 +49,7 @@ def office() -> Iterator[tuple[str, Path]]:
                 if line.decode().startswith("凭证"):
                     break
             time.sleep(2)
-            yield f"http://127.0.0.1:{port}", data
+            yield f"http://127.0.0.1:{port}", Path(folder)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(30)
@@ -71,11 +70,11 @@ def pictures(browser: Any, address: str, into: Path) -> None:
     page.close()
 
 
-def everything(browser: Any, address: str, data: Path, into: Path) -> None:
+def everything(browser: Any, address: str, folder: Path, into: Path) -> None:
     into.mkdir(parents=True, exist_ok=True)
     # Colours that are on their way from one scheme to the other are nobody's.
     page = browser.new_page(viewport=_WIDE, locale="zh-CN", reduced_motion="reduce")
-    for name in states(page, address, data):
+    for name in states(page, address, folder):
         for size, viewport in _SIZES.items():
             page.set_viewport_size(viewport)
             for scheme in ("light", "dark"):
@@ -93,10 +92,10 @@ def main() -> None:
     parser.add_argument("--all", type=Path)
     given = parser.parse_args()
     program = shutil.which("chromium")
-    with office() as (address, data), sync_playwright() as playwright:
+    with office() as (address, folder), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=[f"--{name}" for name in _QUIET])
         if given.all:
-            everything(browser, address, data, given.all)
+            everything(browser, address, folder, given.all)
         else:
             pictures(browser, address, ROOT / "docs" / "pictures")
         browser.close()
